@@ -1,0 +1,58 @@
+//! Every bound of the agent in one place, each with its reason. A router has 64 MB of RAM and strangers on its LAN.
+
+/// Largest SIP datagram that is read, in bytes. The largest SUBSCRIBE seen is 709 bytes (snom M700); a datagram
+/// of more than an Ethernet frame or two is not a phone's.
+pub const SIP_DATAGRAM: usize = 4096;
+/// Header lines in one SIP message. Phones send 11 to 16.
+pub const SIP_HEADERS: usize = 64;
+/// PnP dialogs kept at once: 1,000 phones after a power cut, and their repeats, with room.
+pub const SIP_DIALOGS: usize = 2048;
+/// SUBSCRIBEs taken from one address within [`SIP_RATE_WINDOW`] seconds. Phones send up to five for each boot.
+pub const SIP_RATE: u32 = 20;
+/// Seconds over which [`SIP_RATE`] counts.
+pub const SIP_RATE_WINDOW: u64 = 10;
+/// Addresses whose rate is remembered.
+pub const SIP_RATE_SOURCES: usize = 4096;
+
+/// Bytes of a request's head (request line and headers): design section 6.
+pub const HTTP_HEAD: usize = 8 * 1024;
+/// Bytes of a request's target: the longest seen URL of a phone is under 400 bytes.
+pub const HTTP_TARGET: usize = 2048;
+/// Header lines in one request.
+pub const HTTP_HEADERS: usize = 64;
+/// Open connections of phones, all together.
+pub const HTTP_CONNECTIONS: usize = 64;
+/// Open connections of one address.
+pub const HTTP_PER_ADDRESS: usize = 8;
+/// Seconds in which a request must have arrived whole.
+pub const HTTP_REQUEST_SECONDS: u64 = 10;
+/// Seconds a connection may stay idle between two requests.
+pub const HTTP_IDLE_SECONDS: u64 = 60;
+/// Seconds without one byte taken by the client after which its answer is given up.
+pub const HTTP_WRITE_STALL_SECONDS: u64 = 20;
+
+/// Bytes of an upstream answer's head.
+pub const UPSTREAM_HEAD: usize = 16 * 1024;
+/// Bytes of one config. The largest real ones (snom with all languages' function keys) are under 200 KiB.
+pub const CONFIG_BODY: usize = 1024 * 1024;
+/// Bytes of one shared file. Firmware of desk phones is 8 to 90 MiB; more than this is refused.
+pub const SHARED_BODY: u64 = 256 * 1024 * 1024;
+/// Redirects followed for one request.
+pub const REDIRECTS: usize = 5;
+/// Seconds without one byte from the upstream after which a transfer is given up.
+pub const UPSTREAM_STALL_SECONDS: u64 = 15;
+/// Fetches under way at once, which is also the number of fetch threads at the most.
+pub const FETCHES: usize = 8;
+/// Fetches waiting for a thread. Beyond this a request is answered at once, from the store or with 503.
+pub const FETCH_QUEUE: usize = 512;
+
+/// Phones in the directory. Strangers go first (least recently seen), served phones never.
+pub const PHONES: usize = 4096;
+/// Resources (configs and remembered answers) the cache knows at once.
+pub const RESOURCES: usize = 8192;
+/// Lines of the event log.
+pub const EVENTS: usize = 500;
+/// Open control connections.
+pub const CONTROL_CONNECTIONS: usize = 8;
+/// Bytes of one control request.
+pub const CONTROL_REQUEST: usize = 4096;

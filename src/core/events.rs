@@ -1,0 +1,49 @@
+//! The event log: the last things that happened, for `phoneprov events` and LuCI, each also a log line.
+
+use crate::bounds;
+use crate::core::types::UnixTime;
+use crate::proto::mac::Mac;
+use std::collections::VecDeque;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Event {
+    /// Counts up from 1 since the agent's start.
+    pub seq: u32,
+    /// When.
+    pub time: UnixTime,
+    /// Stable key: `pnp`, `config`, `upstream`, `store`, `device`, `phone`, `agent`.
+    pub kind: &'static str,
+    /// The phone it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// One sentence for people, without secrets.
+    pub text: String,
+}
+
+/// A ring of the last [`bounds::EVENTS`] events.
+#[derive(Default)]
+pub struct EventLog {
+    ring: VecDeque<Event>,
+    seq: u32,
+}
+
+impl EventLog {
+    /// Appends, and writes the same as a log line.
+    pub fn push(&mut self, time: UnixTime, kind: &'static str, mac: Option<Mac>, text: String) {
+        match mac {
+            Some(mac) => log::info!("{kind}: {mac}: {text}"),
+            None => log::info!("{kind}: {text}"),
+        }
+        self.seq = self.seq.wrapping_add(1);
+        if self.ring.len() == bounds::EVENTS {
+            self.ring.pop_front();
+        }
+        self.ring.push_back(Event { seq: self.seq, time, kind, mac: mac.map(|m| m.to_string()), text });
+    }
+
+    /// Oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Event> {
+        self.ring.iter()
+    }
+}

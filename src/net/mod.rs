@@ -1,0 +1,3 @@
+//! Sockets, threads and the clock: the only room with I/O beside `store` and `cli`.
+
+pub mod client;

@@ -1,0 +1,1 @@
+//! URL templates, the mapping between LAN and upstream URLs, and rewriting.

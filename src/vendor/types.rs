@@ -1,0 +1,70 @@
+//! The questions the agent asks about a brand.
+
+use crate::proto::mac::Mac;
+
+/// One brand of phones.
+pub struct Vendor {
+    /// Name of its config section and first path segment on the LAN: `snom`.
+    pub name: &'static str,
+    /// Name for people.
+    pub label: &'static str,
+    /// MAC prefixes for the default config, in the config's form (`00:04:13:*:*:*`).
+    pub ouis: &'static [&'static str],
+    /// May the OUI alone prove the brand? Not where the prefixes are shared with other devices (phone-facts section
+    /// 4): there a User-Agent or Event header of the brand must agree.
+    pub oui_is_proof: bool,
+    /// URL template of the default config.
+    pub url: &'static str,
+    /// Values of the Event header's `vendor` (or `vender`) parameter, lower case, that name this brand.
+    pub event_vendors: &'static [&'static str],
+    /// Reads an HTTP or SIP User-Agent; `None` when it is another brand's.
+    pub user_agent: fn(&str) -> Option<AgentFacts>,
+    /// What a requested file is, by its name: the target's last path segment without the query, as asked.
+    pub kind: fn(&str) -> FileKind,
+    /// Is this body, answered with 200 for this file name, something the phone can use?
+    pub check: fn(&str, &[u8]) -> Verdict,
+    /// Another name to ask the upstream for when it answers 404 for this one (`startup.cfg` → `aastra.cfg`).
+    pub fallback: fn(&str) -> Option<&'static str>,
+    /// How to make a phone fetch again.
+    pub resync: Resync,
+}
+
+/// What a User-Agent says. Strings are at most 64 bytes of printable ASCII.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct AgentFacts {
+    pub model: Option<String>,
+    pub firmware: Option<String>,
+    pub mac: Option<Mac>,
+}
+
+/// What kind of resource a file name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// Configuration: validated, kept on flash for each phone that asked.
+    Config,
+    /// The same bytes for all phones (firmware, language, ring tones): streamed, kept in RAM.
+    Shared,
+}
+
+/// What a body is for the phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A config this phone can use: store and serve.
+    Good,
+    /// An answer of one moment (a firmware pointer before the real config): serve, never store.
+    Temporary,
+    /// The upstream's way of saying no with status 200. The text says which.
+    Refused(&'static str),
+    /// Not readable for this phone; the text says why, in words for an admin, without any of the body.
+    Broken(String),
+}
+
+/// SIP NOTIFY events that make the phone fetch its config again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resync {
+    /// Event header value for fetching again without a restart.
+    pub reload: &'static str,
+    /// Event header value for a restart.
+    pub reboot: &'static str,
+}
