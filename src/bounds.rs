@@ -1,5 +1,14 @@
 //! Every bound of the agent in one place, each with its reason. A router has 64 MB of RAM and strangers on its LAN.
 
+/// Bytes of one UCI file. A thousand pinned phones are 80 KiB; `/etc/config/dhcp` of a large site is less.
+pub const UCI_FILE: usize = 1024 * 1024;
+/// Sections of one UCI file.
+pub const UCI_SECTIONS: usize = 8192;
+/// Options and list items of one UCI file, all together.
+pub const UCI_ENTRIES: usize = 65536;
+/// Mistakes of one UCI file that are told one by one; nobody reads more.
+pub const UCI_ERRORS: usize = 50;
+
 /// Largest SIP datagram that is read, in bytes. The largest SUBSCRIBE seen is 709 bytes (snom M700); a datagram
 /// of more than an Ethernet frame or two is not a phone's.
 pub const SIP_DATAGRAM: usize = 4096;
@@ -13,6 +22,12 @@ pub const SIP_RATE: u32 = 20;
 pub const SIP_RATE_WINDOW: u64 = 10;
 /// Addresses whose rate is remembered.
 pub const SIP_RATE_SOURCES: usize = 4096;
+/// Bytes of any one header that goes back to its sender (From, To, Call-ID, Event, one Via). Phones send up to 110.
+pub const SIP_ECHO: usize = 512;
+/// Bytes of answers kept for repeated SUBSCRIBEs, all dialogs together. A phone's two answers are about 1,000 bytes.
+pub const SIP_DIALOG_BYTES: usize = 4 * 1024 * 1024;
+/// NOTIFYs of `resync` that wait for their answer.
+pub const SIP_RESYNCS: usize = 1024;
 
 /// Bytes of a request's head (request line and headers): design section 6.
 pub const HTTP_HEAD: usize = 8 * 1024;
@@ -20,6 +35,9 @@ pub const HTTP_HEAD: usize = 8 * 1024;
 pub const HTTP_TARGET: usize = 2048;
 /// Header lines in one request.
 pub const HTTP_HEADERS: usize = 64;
+/// Bytes of a request's body. Phones' GETs have none; a small one is read and dropped so that the connection stays
+/// usable, a larger one is refused.
+pub const HTTP_BODY: u64 = 64 * 1024;
 /// Open connections of phones, all together.
 pub const HTTP_CONNECTIONS: usize = 64;
 /// Open connections of one address.
@@ -50,6 +68,8 @@ pub const FETCH_QUEUE: usize = 512;
 pub const PHONES: usize = 4096;
 /// Resources (configs and remembered answers) the cache knows at once.
 pub const RESOURCES: usize = 8192;
+/// Configs of one phone on flash. The most that a brand asks for is eight (Mitel: startup, model, MAC, licences).
+pub const FILES_PER_PHONE: usize = 16;
 /// Lines of the event log.
 pub const EVENTS: usize = 500;
 /// Open control connections.

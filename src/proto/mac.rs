@@ -53,21 +53,16 @@ impl Mac {
             }
             for len in [12, 17, 14] {
                 let end = i + len;
-                if text.is_char_boundary(i)
-                    && text.get(i..end).is_some()
-                    && !hex(end)
-                    && let Some(mac) = Mac::parse(&text[i..end])
-                {
+                let found = text.get(i..end).filter(|_| !hex(end)).and_then(Mac::parse);
+                if let Some(mac) = found {
                     return Some((i..end, mac));
                 }
             }
             // 00%3a04%3a13%3aaa%3abb%3acc: 12 digits and five three-byte escapes
             if let Some(part) = text.get(i..i + 27) {
                 let plain = part.replace("%3a", ":").replace("%3A", ":");
-                if plain.len() == 17
-                    && !hex(i + 27)
-                    && let Some(mac) = Mac::parse(&plain)
-                {
+                let found = (plain.len() == 17 && !hex(i + 27)).then(|| Mac::parse(&plain)).flatten();
+                if let Some(mac) = found {
                     return Some((i..i + 27, mac));
                 }
             }
@@ -177,7 +172,11 @@ impl MacPattern {
 }
 
 fn nibble(bytes: &[u8; 6], i: usize) -> u8 {
-    if i % 2 == 0 { bytes[i / 2] >> 4 } else { bytes[i / 2] & 15 }
+    if i % 2 == 0 {
+        bytes[i / 2] >> 4
+    } else {
+        bytes[i / 2] & 15
+    }
 }
 
 impl fmt::Display for MacPattern {

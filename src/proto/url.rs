@@ -1,1 +1,0 @@
-//! URL templates, the mapping between LAN and upstream URLs, and rewriting.
