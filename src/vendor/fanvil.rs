@@ -1,0 +1,46 @@
+//! Fanvil phones. Configs are text between two marks, or XML, or encrypted. Sources: phone-facts 1.3, 3.2–3.5.
+
+use super::text;
+use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::xml;
+
+const LABEL: &str = "Fanvil";
+
+/// Fanvil
+pub static FANVIL: Vendor = Vendor {
+    name: "fanvil",
+    label: LABEL,
+    ouis: &["0c:38:3e:*:*:*"],
+    oui_is_proof: true,
+    url: "{upstream}/prov/fanvil/",
+    event_vendors: &["fanvil"],
+    user_agent: |agent| -> Option<AgentFacts> { text::brand_model_version(agent, LABEL) },
+    kind: |file| -> FileKind { text::kind(file, |name| name.ends_with(".txt")) },
+    check,
+    fallback: |_| None,
+    resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
+};
+
+fn check(file: &str, body: &[u8]) -> Verdict {
+    if text::is_opaque(file, |name| name.ends_with(".txt")) {
+        return text::opaque(LABEL, body);
+    }
+    let start = match text::opening_no_page(LABEL, body) {
+        Ok(start) => start,
+        Err(verdict) => return verdict,
+    };
+    if text::begins(start, "<<voip config file>>") {
+        return if text::find(start, b"<<END OF FILE>>").is_some() {
+            Verdict::Good
+        } else {
+            Verdict::Broken("a Fanvil config that is cut off: <<END OF FILE>> is missing".into())
+        };
+    }
+    if text::binary(body) {
+        return Verdict::Good;
+    }
+    if start.starts_with(b"<") {
+        return xml::check(LABEL, body, &["sysConf", "VOIP_CONFIG_FILE", "PhoneBook"]);
+    }
+    text::foreign(LABEL, start)
+}

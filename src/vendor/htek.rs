@@ -1,0 +1,33 @@
+//! Htek phones, also sold as Sangoma S-series and ClearlyIP. Configs are XML with P codes. Sources: phone-facts 1.3, 3.2–3.5.
+
+use super::text;
+use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::xml;
+
+const LABEL: &str = "Htek";
+
+/// Htek
+pub static HTEK: Vendor = Vendor {
+    name: "htek",
+    label: LABEL,
+    ouis: &["00:1f:c1:*:*:*"],
+    oui_is_proof: true,
+    url: "{upstream}/prov/htek/",
+    event_vendors: &["htek"],
+    user_agent: |agent| -> Option<AgentFacts> { text::brand_model_version(agent, LABEL) },
+    kind: |file| -> FileKind { text::kind(file, |name| name.ends_with(".txt")) },
+    check,
+    fallback: |_| None,
+    resync: Resync { reload: "check-sync", reboot: "check-sync" },
+};
+
+fn check(file: &str, body: &[u8]) -> Verdict {
+    if text::is_opaque(file, |name| name.ends_with(".txt")) {
+        return text::opaque(LABEL, body);
+    }
+    match text::opening_no_page(LABEL, body) {
+        Ok(start) if start.starts_with(b"<") => xml::check(LABEL, body, &["hl_provision", "config"]),
+        Ok(start) => text::foreign(LABEL, start),
+        Err(verdict) => verdict,
+    }
+}

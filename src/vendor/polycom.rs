@@ -1,0 +1,48 @@
+//! Polycom / Poly phones. Configs are XML whose settings are attributes, with roots of many names. Sources: phone-facts
+//! 3.1–3.5.
+
+use super::text;
+use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::xml;
+
+const LABEL: &str = "Polycom";
+
+/// Polycom
+pub static POLYCOM: Vendor = Vendor {
+    name: "polycom",
+    label: "Polycom / Poly",
+    ouis: &["00:04:f2:*:*:*", "64:16:7f:*:*:*", "48:25:67:*:*:*"],
+    oui_is_proof: true,
+    url: "{upstream}/prov/polycom/",
+    event_vendors: &["polycom", "poly"],
+    user_agent,
+    kind: |file| -> FileKind { text::kind(file, |name| name.ends_with(".txt")) },
+    check,
+    fallback: |_| None,
+    resync: Resync { reload: "check-sync", reboot: "check-sync" },
+};
+
+/// `FileTransport PolycomVVX-VVX_400-UA/4.1.4.7430 Type/Application`, without `FileTransport` in SIP.
+fn user_agent(agent: &str) -> Option<AgentFacts> {
+    let word = agent.split(' ').find(|w| w.starts_with("Poly"))?;
+    let (product, version) = word.split_once('/').unwrap_or((word, ""));
+    let product = product.trim_end_matches("-UA");
+    // "PolycomVVX-VVX_400": the family before the first dash, the model after it
+    let model = product.split_once('-').map_or(product, |(_, model)| model);
+    Some(text::facts(agent, Some(model), Some(version)))
+}
+
+fn check(file: &str, body: &[u8]) -> Verdict {
+    if text::is_opaque(file, |name| name.ends_with(".txt")) {
+        return text::opaque(LABEL, body);
+    }
+    let start = match text::opening_no_page(LABEL, body) {
+        Ok(start) => start,
+        Err(verdict) => return verdict,
+    };
+    if !start.starts_with(b"<") {
+        // configs may be encrypted by the vendor's tool
+        return if text::binary(body) { Verdict::Good } else { text::foreign(LABEL, start) };
+    }
+    xml::check_any_root(LABEL, body)
+}
