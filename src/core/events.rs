@@ -32,8 +32,8 @@ impl EventLog {
     /// Appends, and writes the same as a log line.
     pub fn push(&mut self, time: UnixTime, kind: &'static str, mac: Option<Mac>, text: String) {
         match mac {
-            Some(mac) => log::info!("{kind}: {mac}: {text}"),
-            None => log::info!("{kind}: {text}"),
+            Some(mac) => log::info!(target: "phoneprov", "{kind}: {mac}: {text}"),
+            None => log::info!(target: "phoneprov", "{kind}: {text}"),
         }
         self.seq = self.seq.wrapping_add(1);
         if self.ring.len() == bounds::EVENTS {

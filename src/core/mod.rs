@@ -1,6 +1,8 @@
-//! What the agent decides. State machines: they get their input and the time, and return actions; only [`crate::net`]
-//! does what they say.
-
-pub mod events;
+//! What the agent decides.
 pub mod pnp;
+pub mod notify;
+pub mod events;
 pub mod types;
+pub mod now;
+pub mod circuit;
+pub mod outcome;

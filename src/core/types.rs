@@ -1,6 +1,7 @@
 //! Words shared by the core, the store and the network.
 
 use crate::proto::mac::Mac;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -95,9 +96,9 @@ pub struct PhoneRecord {
     pub firmware: Option<String>,
     /// When it was first seen.
     pub first_seen: UnixTime,
-    /// Since when the upstream has refused it, or no longer knows it: the begin of the grace time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused_since: Option<UnixTime>,
+    /// By config name: since when the upstream refuses it, or no longer has it. The grace time begins there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused_since: BTreeMap<String, UnixTime>,
 }
 
 /// One request to the upstream, complete: the client adds nothing but the connection.

@@ -1,0 +1,81 @@
+//! What asking the upstream came to (design section 7).
+
+use crate::core::types::{FetchError, FetchHead, Sha256};
+use crate::vendor::{Vendor, Verdict};
+use std::fmt;
+use std::sync::Arc;
+
+/// Why the last good is served instead of what the upstream has. `Display` is the word of the X-Phoneprov header
+/// and of the JSON answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Out of reach, silent, or 5xx.
+    Down,
+    /// 401, 403, an empty 200, a known refusal text.
+    Refused,
+    /// 404, 410.
+    Gone,
+    /// Answered with something this vendor's phone cannot read.
+    Broken,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Down => "down",
+            Reason::Refused => "refused",
+            Reason::Gone => "gone",
+            Reason::Broken => "broken",
+        })
+    }
+}
+
+/// The outcome of one fetch of a config.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// 200, and good for this vendor's phone.
+    Good {
+        /// Validators and the like.
+        head: FetchHead,
+        /// As received.
+        body: Arc<[u8]>,
+        /// Of the body.
+        sha256: Sha256,
+    },
+    /// 200, an answer of one moment: passed on, never stored.
+    Temporary {
+        /// As received.
+        body: Arc<[u8]>,
+    },
+    /// 304
+    NotModified,
+    /// 200 without a byte. The original provisioner says so to whom it does not know, and to whoever asks a second
+    /// time within six seconds (phone-facts 3.4): worth one more try.
+    Empty,
+    /// Anything else; the text is a clause for admins.
+    Bad(Reason, String),
+}
+
+/// Judges an answer to a request for a config. Runs on the fetch thread, because checking costs more than the rest.
+pub fn judge(vendor: &Vendor, file: &str, answer: Result<(FetchHead, Vec<u8>), FetchError>) -> Outcome {
+    let (head, body) = match answer {
+        Ok(whole) => whole,
+        Err(e) if e.is_down() => return Outcome::Bad(Reason::Down, e.to_string()),
+        Err(e) => return Outcome::Bad(Reason::Broken, e.to_string()),
+    };
+    match head.status {
+        200 if body.is_empty() => Outcome::Empty,
+        200 => match (vendor.check)(file, &body) {
+            Verdict::Good => Outcome::Good { sha256: Sha256::of(&body), head, body: body.into() },
+            Verdict::Temporary => Outcome::Temporary { body: body.into() },
+            Verdict::Refused(why) => Outcome::Bad(Reason::Refused, why.to_string()),
+            Verdict::Broken(why) => Outcome::Bad(Reason::Broken, why),
+        },
+        304 => Outcome::NotModified,
+        401 | 403 => Outcome::Bad(Reason::Refused, format!("status {}", head.status)),
+        404 | 410 => Outcome::Bad(Reason::Gone, format!("status {}", head.status)),
+        // 408 and 429 are of the moment, as 5xx are
+        s @ (408 | 429 | 500..=599) => Outcome::Bad(Reason::Down, format!("status {s}")),
+        s => Outcome::Bad(Reason::Broken, format!("status {s}")),
+    }
+}
