@@ -1,0 +1,204 @@
+//! What a phone's HTTP request and its SUBSCRIBE lead to: who is asking, which vendor, config or shared file.
+
+use super::{Action, Agent, Lan};
+use crate::core::answer::{Answer, RequestId};
+use crate::core::cache::{How, Waiter};
+use crate::core::directory::{Seen, SeenBy};
+use crate::core::now::Now;
+use crate::core::pnp::Sighting;
+use crate::core::types::ResourceKey;
+use crate::proto::http::{split_target, Method, Request};
+use crate::proto::mac::Mac;
+use crate::proto::url::{resource_name, Values};
+use crate::vendor::{detect, Detected, Evidence, FileKind};
+use std::net::SocketAddrV4;
+
+/// Bytes of request headers that are passed on, in all.
+const PASSED_HEADERS: usize = 2048;
+
+impl Agent {
+    /// The URL for the phone that sent this SUBSCRIBE, or `None`: silence.
+    pub(super) fn pnp_url(
+        &mut self,
+        sighting: &Sighting<'_>,
+        local: SocketAddrV4,
+        lan: &dyn Lan,
+        now: Now,
+    ) -> Option<String> {
+        let ip = *sighting.from.ip();
+        let device = self.devices.get(sighting.device)?;
+        if !self.config.agent.pnp || !device.serves(ip) {
+            log::debug!("pnp: {ip} is not on a served network");
+            return None;
+        }
+        let Some(mac) = sighting.mac.or_else(|| lan.mac_of(ip)) else {
+            log::debug!("pnp: {ip} names no MAC and is not in the neighbour table");
+            return None;
+        };
+        let evidence =
+            Evidence { mac: Some(mac), user_agent: sighting.user_agent, event_vendor: sighting.event_vendor };
+        let vendor = self.vendor_of(mac, &evidence)?;
+        let mut facts = sighting.user_agent.and_then(self.actives.get(vendor)?.vendor.user_agent).unwrap_or_default();
+        facts.model = sighting.model.map(clean).or(facts.model);
+        facts.firmware = sighting.version.map(clean).or(facts.firmware);
+        let values =
+            Values { mac: Some(mac), ip: Some(ip), model: facts.model.as_deref(), version: facts.firmware.as_deref() };
+        let section = self.sections.get(vendor)?.as_ref()?;
+        let router = SocketAddrV4::new(*local.ip(), self.config.agent.port);
+        let url = section.mapping.entry(&values, router);
+        let name = self.actives.get(vendor)?.name.clone();
+        let who = match (&facts.model, &facts.firmware) {
+            (Some(m), Some(f)) => format!("{m} with {f}"),
+            (Some(m), None) => m.clone(),
+            _ => name.clone(),
+        };
+        self.events.push(now.unix, "pnp", Some(mac), format!("{who} at {ip} asked by PnP, was told {url}"));
+        let seen = Seen { mac, vendor: &name, by: SeenBy::Pnp, ip, device: sighting.device, facts };
+        if let Some(phone) = self.directory.seen(seen, now) {
+            phone.sip_port = sighting.from.port();
+            if phone.record.is_some() {
+                self.fetches.records_due.insert(mac);
+            }
+        }
+        Some(url)
+    }
+
+    /// The enabled vendor section that serves this phone: pinned by `config phone`, or detected.
+    fn vendor_of(&self, mac: Mac, evidence: &Evidence<'_>) -> Option<usize> {
+        let pinned = self.config.phones.iter().find(|p| p.mac == mac).and_then(|p| p.vendor.as_deref());
+        if let Some(name) = pinned {
+            return self.section_of(name).filter(|i| self.actives.get(*i).is_some_and(|a| a.enabled));
+        }
+        match detect(&self.actives, evidence) {
+            Detected::Vendor(i) => Some(i),
+            Detected::Disabled(i) => {
+                log::debug!("{mac}: vendor '{}' is disabled", self.actives.get(i).map_or("?", |a| &a.name));
+                None
+            }
+            Detected::Unknown => {
+                log::debug!("{mac}: no vendor has this prefix");
+                None
+            }
+        }
+    }
+
+    /// A phone's HTTP request, whole. `local` is the address it came to.
+    #[allow(clippy::too_many_arguments)]
+    pub fn request(
+        &mut self,
+        id: RequestId,
+        device: usize,
+        from: SocketAddrV4,
+        request: &Request,
+        lan: &dyn Lan,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) {
+        if let Err(answer) = self.route(id, device, from, request, lan, now, out) {
+            log::debug!("http: {}: status {}", from.ip(), answer.status);
+            out.push(Action::Answer(id, *answer));
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn route(
+        &mut self,
+        id: RequestId,
+        device: usize,
+        from: SocketAddrV4,
+        request: &Request,
+        lan: &dyn Lan,
+        now: Now,
+        out: &mut Vec<Action>,
+    ) -> Result<(), Box<Answer>> {
+        let refuse = |status: u16, text: &str| Err(Box::new(Answer::error(status, text)));
+        let ip = *from.ip();
+        let Some((served, own)) = self.devices.get(device).map(|d| (d.serves(ip), d.owns(ip))) else {
+            return refuse(403, "this network is not served any more");
+        };
+        if !served {
+            return refuse(403, "your address is not on a served network");
+        }
+        if matches!(request.method, Method::Other(_)) {
+            return refuse(405, "only GET and HEAD");
+        }
+        let Some((path, _)) = split_target(&request.target) else {
+            return refuse(400, "the path is not one that can be passed on");
+        };
+        let Some((name, rest_path)) = path.strip_prefix('/').and_then(|p| p.split_once('/')) else {
+            return refuse(404, "nothing here; a phone's URL begins with its vendor, such as /snom/");
+        };
+        let Some(vendor) = self.section_of(name).filter(|i| self.actives.get(*i).is_some_and(|a| a.enabled)) else {
+            return refuse(404, "no enabled vendor of this name");
+        };
+        let below = request.target.get(name.len() + 2..).unwrap_or_default();
+        let Some(section) = self.sections.get(vendor).and_then(Option::as_ref) else {
+            return refuse(503, "this vendor's url in the config cannot be used");
+        };
+        // whatever the phone sends as a password is not ours to keep
+        let rest = section.mapping.lan_target(below).into_owned();
+        let Some(active) = self.actives.get(vendor) else { return refuse(404, "no such vendor") };
+        let rules = active.vendor;
+        let name = active.name.clone();
+        let file = rest_path.rsplit('/').next().unwrap_or_default().to_string();
+        let agent = request.header("user-agent").unwrap_or_default();
+        let facts = (rules.user_agent)(agent).unwrap_or_default();
+        let how = How { vendor, target: rest.clone(), headers: passed_headers(request) };
+        let down = self.down(vendor);
+        if (rules.kind)(&file) == FileKind::Shared {
+            let mut outs = Vec::new();
+            self.fetches.shared_headers(&(name.clone(), rest.clone()), how);
+            self.shared.ask(&(name, rest), id, down.as_deref(), now, &mut outs);
+            self.run_shared(outs, now, out);
+            return Ok(());
+        }
+        let neighbour = lan.mac_of(ip);
+        let Some(mac) = Mac::find(&rest).or(facts.mac).or(neighbour) else {
+            return refuse(404, "the request names no MAC, and your address is not in the neighbour table");
+        };
+        let evidence = Evidence { mac: Some(mac), user_agent: Some(agent), event_vendor: None };
+        if self.vendor_of(mac, &evidence) != Some(vendor) {
+            return refuse(403, "this MAC is no phone of this vendor");
+        }
+        // The router's own admin may look at any config; so may its loopback tests.
+        if self.config.agent.verify_mac && !own && !ip.is_loopback() && neighbour != Some(mac) {
+            let text = format!("{ip} asked for its config, but that address has another MAC: refused");
+            self.events.push(now.unix, "phone", Some(mac), text);
+            return refuse(403, "a config goes only to the phone whose MAC it names");
+        }
+        let seen = Seen { mac, vendor: &name, by: SeenBy::Http, ip, device, facts };
+        if !own && self.directory.seen(seen, now).is_some_and(|p| p.record.is_some()) {
+            self.record(mac, out);
+        }
+        let key = ResourceKey { vendor: name, mac, name: resource_name(&rest, mac) };
+        self.fetches.wanted(vendor, &key);
+        let mut outs = Vec::new();
+        self.cache.ask(&key, how, Waiter::Phone(id), down.as_deref(), false, now, &mut outs);
+        self.run_cache(outs, now, out);
+        Ok(())
+    }
+}
+
+/// The request headers that go upstream (design section 6). Not Accept-Encoding: a packed body could neither be
+/// checked nor rewritten. Not Range: the agent fetches whole files and cuts them itself.
+fn passed_headers(request: &Request) -> Vec<(String, String)> {
+    let mut left = PASSED_HEADERS;
+    request
+        .headers
+        .iter()
+        .filter(|(name, _)| {
+            let name = name.to_ascii_lowercase();
+            (name == "user-agent" || name.starts_with("accept") || name.starts_with("x-")) && name != "accept-encoding"
+        })
+        .take_while(|(name, value)| {
+            left = left.saturating_sub(name.len() + value.len());
+            left > 0
+        })
+        .cloned()
+        .collect()
+}
+
+/// A model or version out of a SUBSCRIBE, as it may stand in a log line and a URL.
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(64).collect()
+}

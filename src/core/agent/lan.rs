@@ -1,0 +1,60 @@
+//! The LAN as the core sees it.
+
+use crate::proto::mac::Mac;
+use std::net::Ipv4Addr;
+
+/// Looks at the LAN that the core cannot see by itself.
+pub trait Lan {
+    /// The MAC that the kernel's neighbour table has for this address.
+    fn mac_of(&self, ip: Ipv4Addr) -> Option<Mac>;
+}
+
+/// One served device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// `br-lan`
+    pub name: String,
+    /// Interface index: changes when the device is made anew.
+    pub index: u32,
+    /// Its IPv4 addresses with prefix lengths; empty while it is down.
+    pub addresses: Vec<(Ipv4Addr, u8)>,
+}
+
+impl Device {
+    /// Is `ip` in one of its subnets?
+    pub fn serves(&self, ip: Ipv4Addr) -> bool {
+        self.addresses.iter().any(|(own, prefix)| {
+            let mask = u32::MAX.checked_shl(32 - u32::from(*prefix).min(32)).unwrap_or(0);
+            own.to_bits() & mask == ip.to_bits() & mask
+        })
+    }
+
+    /// Is `ip` one of its own addresses?
+    pub fn owns(&self, ip: Ipv4Addr) -> bool {
+        self.addresses.iter().any(|(own, _)| *own == ip)
+    }
+
+    /// `192.168.1.1/24 and 10.0.0.1/8`
+    pub fn networks(&self) -> String {
+        let all: Vec<String> = self.addresses.iter().map(|(a, p)| format!("{a}/{p}")).collect();
+        all.join(" and ")
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn subnets() {
+        let d = |prefix| Device {
+            name: "br-lan".into(),
+            index: 1,
+            addresses: vec![(Ipv4Addr::new(192, 168, 1, 1), prefix)],
+        };
+        assert!(d(24).serves(Ipv4Addr::new(192, 168, 1, 200)));
+        assert!(!d(24).serves(Ipv4Addr::new(192, 168, 2, 200)));
+        assert!(d(0).serves(Ipv4Addr::new(8, 8, 8, 8)));
+        assert!(d(32).serves(Ipv4Addr::new(192, 168, 1, 1)) && !d(32).serves(Ipv4Addr::new(192, 168, 1, 2)));
+    }
+}

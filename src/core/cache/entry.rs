@@ -1,0 +1,182 @@
+//! One config of one phone: what is stored, what the upstream last said, who waits.
+
+use crate::core::answer::{Answer, Body, Label, RequestId};
+use crate::core::now::Now;
+use crate::core::outcome::Reason;
+use crate::core::types::{GenerationMeta, ResourceKey, UnixTime};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How a phone asked for it: enough to ask again without the phone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct How {
+    /// Index of its vendor section.
+    pub vendor: usize,
+    /// Target below `/{vendor}/`, as the phone wrote it.
+    pub target: String,
+    /// The headers that go upstream.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Somebody who waits for a config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiter {
+    /// A phone's HTTP request.
+    Phone(RequestId),
+    /// A `refresh` over the control socket.
+    Control(u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Idle,
+    /// In the queue of its phone, or with the fetch threads.
+    Fetching,
+    /// An empty 200 came; the second try follows (phone-facts 3.4).
+    Pausing,
+    /// New bytes are on their way to flash.
+    Storing,
+}
+
+pub(super) struct Waiting {
+    pub who: Waiter,
+    /// When it is answered with what there is.
+    pub deadline: Instant,
+}
+
+/// New bytes that are not on flash (yet, or because the disk is full).
+pub(super) struct Unsaved {
+    pub meta: GenerationMeta,
+    pub body: Arc<[u8]>,
+    /// When it was last handed to the store.
+    pub tried: Instant,
+}
+
+/// What keeps the upstream's answer from the phone.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// Its kind.
+    pub reason: Reason,
+    /// In words, for admins.
+    pub text: String,
+    /// Requests until then are answered without asking again.
+    pub hold_until: Option<Instant>,
+}
+
+/// One config.
+pub struct Entry {
+    pub(super) how: How,
+    /// On flash, ascending; the last is the last good.
+    pub(super) generations: Vec<GenerationMeta>,
+    pub(super) unsaved: Option<Unsaved>,
+    pub(super) stage: Stage,
+    pub(super) second_try: bool,
+    /// When the last fetch was asked for.
+    pub(super) began: Option<Instant>,
+    /// The fetch under way has taken longer than a phone waits: nobody waits for it any more.
+    pub(super) late: bool,
+    pub(super) waiters: Vec<Waiting>,
+    /// When the upstream last said that the newest generation is the right one.
+    pub(super) agreed: Option<(Instant, UnixTime)>,
+    pub(super) trouble: Option<Trouble>,
+    /// Since when the upstream refuses it or has it no more; the grace time counts from here.
+    pub(super) refused_since: Option<UnixTime>,
+    /// When a phone last asked.
+    pub(super) asked: Option<Instant>,
+    pub(super) served: Option<(Label, UnixTime)>,
+}
+
+impl Entry {
+    pub(super) fn new(how: How) -> Entry {
+        Entry {
+            how,
+            generations: Vec::new(),
+            unsaved: None,
+            stage: Stage::Idle,
+            second_try: false,
+            began: None,
+            late: false,
+            waiters: Vec::new(),
+            agreed: None,
+            trouble: None,
+            refused_since: None,
+            asked: None,
+            served: None,
+        }
+    }
+
+    /// The newest good config, on flash or about to be.
+    pub fn current(&self) -> Option<&GenerationMeta> {
+        self.unsaved.as_ref().map(|u| &u.meta).or(self.generations.last())
+    }
+
+    /// How many generations are on flash.
+    pub fn generations(&self) -> &[GenerationMeta] {
+        &self.generations
+    }
+
+    /// Are the newest bytes not on flash?
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved.is_some() && self.stage != Stage::Storing
+    }
+
+    /// What keeps the upstream's answer from the phone.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+
+    /// What the phone was last given, and when.
+    pub fn served(&self) -> Option<(Label, UnixTime)> {
+        self.served
+    }
+
+    /// When the upstream last agreed to the newest generation.
+    pub fn agreed_at(&self) -> Option<UnixTime> {
+        self.agreed.map(|(_, at)| at)
+    }
+
+    /// How a phone last asked.
+    pub fn how(&self) -> &How {
+        &self.how
+    }
+
+    /// The answer with the newest good bytes, if there are any.
+    pub(super) fn serve(&self, key: &ResourceKey, label: Label, now: Now) -> Option<Answer> {
+        let meta = self.current()?;
+        let age = match self.agreed {
+            Some((at, _)) => now.mono.saturating_duration_since(at).as_secs(),
+            None => now.unix.saturating_sub(meta.stored_at),
+        };
+        let body = match &self.unsaved {
+            Some(unsaved) => Body::Bytes(unsaved.body.clone()),
+            None => Body::Stored(key.clone(), meta.number),
+        };
+        Some(Answer {
+            status: 200,
+            label,
+            age: Some(age),
+            body,
+            rewrite: Some((self.how.vendor, key.mac)),
+            retry_after: None,
+        })
+    }
+
+    /// The answer when asking the upstream led to nothing new: the last good, or the reason why there is none.
+    pub(super) fn fall_back(&self, key: &ResourceKey, now: Now) -> Answer {
+        let (reason, text) = match &self.trouble {
+            Some(t) => (t.reason, t.text.as_str()),
+            None => (Reason::Down, "no answer in time"),
+        };
+        if let Some(answer) = self.serve(key, Label::LastGood(reason), now) {
+            return answer;
+        }
+        match reason {
+            Reason::Refused => Answer::error(404, format!("the upstream has no config for this phone ({text})")),
+            Reason::Gone => Answer::error(404, format!("not found upstream ({text})")),
+            Reason::Down => Answer::error(503, format!("the upstream does not answer ({text}) and nothing is stored")),
+            Reason::Broken => {
+                Answer::error(503, format!("the upstream's answer is not usable ({text}) and nothing is stored"))
+            }
+        }
+    }
+}
