@@ -1,0 +1,89 @@
+//! The thread that writes to flash: an fsync on a router can take a second, and nobody may wait for it.
+
+use crate::core::types::{GenerationMeta, PhoneRecord, ResourceKey};
+use crate::net::mailbox::{Letter, Post};
+use crate::proto::mac::Mac;
+use crate::store::Store;
+use std::sync::mpsc::{channel, Sender};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+/// What is to be written.
+pub(crate) enum Write {
+    Generation { key: ResourceKey, meta: GenerationMeta, body: Arc<[u8]>, history: u32, cache_max: u64 },
+    Phone(PhoneRecord),
+    Expire(ResourceKey),
+    Forget(Option<Mac>),
+}
+
+/// The loop's side. Dropping it lets the thread finish what it was given, and waits for that.
+pub(crate) struct Disk {
+    sender: Option<Sender<Write>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Disk {
+    pub(crate) fn start(store: Arc<Store>, post: Post) -> std::io::Result<Disk> {
+        let (sender, receiver) = channel();
+        let run = move || {
+            for write in receiver {
+                perform(&store, write, &post);
+            }
+        };
+        let thread = thread::Builder::new().name("disk".into()).stack_size(256 * 1024).spawn(run)?;
+        Ok(Disk { sender: Some(sender), thread: Some(thread) })
+    }
+
+    /// Never blocks. Bounded by the core: each config has at most one write under way.
+    pub(crate) fn write(&self, write: Write) {
+        if let Some(sender) = &self.sender {
+            let _ = sender.send(write);
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        self.sender = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn perform(store: &Store, write: Write, post: &Post) {
+    let trouble = |what: &str, e: crate::store::StoreError| post.send(Letter::DiskTrouble(format!("{what}: {e}")));
+    match write {
+        Write::Generation { key, meta, body, history, cache_max } => {
+            let result = store.put(&key, &meta, &body, history, cache_max).map(|put| (put.number, put.removed));
+            post.send(Letter::Stored {
+                number: meta.number,
+                result: result.map_err(|e| e.to_string()),
+                bytes: store.bytes(),
+                written: store.bytes_written(),
+                key,
+            });
+        }
+        Write::Phone(record) => {
+            if let Err(e) = store.put_phone(&record) {
+                trouble(&format!("the record of {} was not written", record.mac), e);
+            }
+        }
+        Write::Expire(key) => {
+            if let Err(e) = store.expire(&key) {
+                trouble(&format!("{} was not removed", key.mac), e);
+            }
+        }
+        Write::Forget(mac) => {
+            let macs = match mac {
+                Some(mac) => vec![mac],
+                None => store.macs(),
+            };
+            for mac in macs {
+                if let Err(e) = store.forget(mac) {
+                    trouble(&format!("{mac} was not removed"), e);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The listeners and all connections: takes new ones within the bounds, turns each, ends those whose patience is over.
+
+use super::connection::{Connection, Outgoing, State};
+use super::respond::{Bodies, Source};
+use crate::bounds;
+use crate::core::agent::Device;
+use crate::core::answer::{Answer, RequestId};
+use crate::proto::http::{BodyKind, Method, Request};
+use crate::store::StoreError;
+use socket2::{Domain, Socket, Type};
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+/// Connections that the kernel may hold for us: phones that came while all of ours are busy.
+const BACKLOG: i32 = 512;
+/// When all places are taken, a connection that has done nothing for so long gives its place to the next.
+const SLOW: Duration = Duration::from_secs(2);
+/// After running out of descriptors: the pause before the next accept.
+const NO_DESCRIPTOR: Duration = Duration::from_millis(200);
+
+pub(crate) struct Server {
+    listeners: Vec<Listener>,
+    connections: Vec<Connection>,
+    next: RequestId,
+    scratch: Vec<u8>,
+    /// No accept before then.
+    pause_until: Option<Instant>,
+}
+
+struct Listener {
+    device: usize,
+    address: Ipv4Addr,
+    socket: TcpListener,
+}
+
+/// A request that came in whole.
+pub(crate) struct Asked {
+    pub(crate) id: RequestId,
+    pub(crate) device: usize,
+    pub(crate) from: SocketAddrV4,
+    pub(crate) request: Request,
+}
+
+impl Server {
+    pub(crate) fn new() -> Server {
+        Server {
+            listeners: Vec::new(),
+            connections: Vec::new(),
+            next: 0,
+            scratch: vec![0; 32 * 1024],
+            pause_until: None,
+        }
+    }
+
+    /// Listens on the addresses of the devices as they are now; what is listening already stays. Port 0 is any free
+    /// one. Returns the port in use and a sentence for each address that cannot be had.
+    pub(crate) fn listen(&mut self, devices: &[Device], port: u16) -> (u16, Vec<String>) {
+        let wanted: Vec<(usize, Ipv4Addr)> = devices
+            .iter()
+            .enumerate()
+            .flat_map(|(i, d)| d.addresses.iter().map(move |(address, _)| (i, *address)))
+            .collect();
+        self.listeners.retain(|l| wanted.contains(&(l.device, l.address)));
+        let mut troubles = Vec::new();
+        let mut port = port;
+        for (device, address) in wanted {
+            let at = self.listeners.iter().position(|l| (l.device, l.address) == (device, address));
+            let known = at.and_then(|i| self.listeners.get(i)).and_then(|l| l.socket.local_addr().ok());
+            match known {
+                Some(local) if port == 0 || local.port() == port => {
+                    port = local.port();
+                    continue;
+                }
+                Some(_) => self.listeners.retain(|l| (l.device, l.address) != (device, address)),
+                None => {}
+            }
+            match listen(address, port) {
+                Ok(socket) => {
+                    port = socket.local_addr().map_or(port, |a| a.port());
+                    self.listeners.push(Listener { device, address, socket });
+                }
+                Err(e) => troubles.push(format!("cannot listen on {address} port {port}: {e}")),
+            }
+        }
+        (port, troubles)
+    }
+
+    /// Drops all listeners: the port changed.
+    pub(crate) fn close_listeners(&mut self) {
+        self.listeners.clear();
+    }
+
+    /// What to poll: first the listeners, then the connections, with whether each wants to read or to write.
+    pub(crate) fn fds(&self, now: Instant) -> Vec<(BorrowedFd<'_>, bool, bool)> {
+        let accepting = self.pause_until.is_none_or(|until| until <= now)
+            && (self.connections.len() < bounds::HTTP_CONNECTIONS || self.victim(now).is_some());
+        let listeners = self.listeners.iter().map(|l| (l.socket.as_fd(), accepting, false));
+        let connections = self.connections.iter().map(|c| (c.stream.as_fd(), c.wants_read(), c.wants_write()));
+        listeners.chain(connections).collect()
+    }
+
+    /// When something has to be looked at even if no socket moves.
+    pub(crate) fn poll_at(&self, now: Instant) -> Option<Instant> {
+        let full = (self.connections.len() >= bounds::HTTP_CONNECTIONS).then(|| now + SLOW / 4);
+        self.connections.iter().filter_map(Connection::deadline).chain(full).chain(self.pause_until).min()
+    }
+
+    /// Accepts, and ends what is overdue. `ready` says of each of [`Server::fds`] in its order whether it moved.
+    /// Requests that have arrived are appended to `asked`.
+    pub(crate) fn turn(&mut self, ready: &[bool], now: Instant, asked: &mut Vec<Asked>) {
+        let (of_listeners, of_connections) = ready.split_at(self.listeners.len().min(ready.len()));
+        for (i, ready) in of_connections.iter().enumerate() {
+            if *ready {
+                self.turn_one(i, now, asked);
+            }
+        }
+        for c in &mut self.connections {
+            if c.deadline().is_some_and(|at| at <= now) {
+                c.state = State::Closed;
+            }
+        }
+        self.connections.retain(|c| !matches!(c.state, State::Closed));
+        if self.pause_until.is_some_and(|until| until <= now) {
+            self.pause_until = None;
+        }
+        if of_listeners.contains(&true) {
+            self.accept(now, asked);
+        }
+    }
+
+    fn turn_one(&mut self, index: usize, now: Instant, asked: &mut Vec<Asked>) {
+        let Some(c) = self.connections.get_mut(index) else { return };
+        match &c.state {
+            State::Writing(_) => c.write(&mut self.scratch, now),
+            State::Reading | State::Lingering => {
+                if let Some(result) = c.read(now) {
+                    self.arrived(index, result, asked, now);
+                }
+                return;
+            }
+            // nothing was polled for: the peer has hung up
+            State::Waiting(..) => c.state = State::Closed,
+            State::Closed => {}
+        }
+        self.next_request(index, now, asked);
+    }
+
+    /// A request that was sent along with the one before.
+    fn next_request(&mut self, index: usize, now: Instant, asked: &mut Vec<Asked>) {
+        let Some(c) = self.connections.get_mut(index) else { return };
+        let next = if matches!(c.state, State::Reading) { c.take_request() } else { None };
+        if let Some(result) = next {
+            self.arrived(index, result, asked, now);
+        }
+    }
+
+    fn arrived(
+        &mut self,
+        index: usize,
+        result: Result<Request, crate::proto::http::HeadError>,
+        asked: &mut Vec<Asked>,
+        now: Instant,
+    ) {
+        self.next = self.next.wrapping_add(1);
+        let Some(c) = self.connections.get_mut(index) else { return };
+        match result {
+            Ok(request) => {
+                asked.push(Asked { id: self.next, device: c.device, from: c.peer, request: request.clone() });
+                c.state = State::Waiting(self.next, Box::new(request));
+            }
+            Err(e) => {
+                log::debug!("http: {}: {e}", c.peer.ip());
+                let mut head = crate::proto::http::ResponseHead::new(e.status());
+                head.header("Content-Type", "text/plain; charset=utf-8");
+                let body = format!("phoneprov: {e}\n").into_bytes();
+                let head = head.to_bytes(Some(body.len() as u64), false);
+                c.respond(head, Outgoing::Bytes(body.into()), false, &mut self.scratch, now);
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Instant, asked: &mut Vec<Asked>) {
+        for i in 0..self.listeners.len() {
+            loop {
+                if self.connections.len() >= bounds::HTTP_CONNECTIONS {
+                    match self.victim(now) {
+                        Some(slow) => _ = self.connections.swap_remove(slow),
+                        None => return,
+                    }
+                }
+                let Some(listener) = self.listeners.get(i) else { return };
+                let device = listener.device;
+                match listener.socket.accept() {
+                    Ok((stream, SocketAddr::V4(peer))) => self.admit(stream, peer, device, now, asked),
+                    Ok(_) => {}
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                    // reset between connect and accept: that client's loss alone
+                    Err(e) if matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+                    Err(e) => {
+                        log::warn!("http: cannot accept: {e}; trying again");
+                        self.pause_until = Some(now + NO_DESCRIPTOR);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddrV4, device: usize, now: Instant, asked: &mut Vec<Asked>) {
+        let same = self.connections.iter().filter(|c| c.peer.ip() == peer.ip()).count();
+        if stream.set_nonblocking(true).is_err() {
+            return;
+        }
+        let _ = stream.set_nodelay(true);
+        let mut c = Connection::new(stream, peer, device, now);
+        if same >= bounds::HTTP_PER_ADDRESS {
+            log::debug!("http: {}: more than {} connections", peer.ip(), bounds::HTTP_PER_ADDRESS);
+            let head = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+            c.respond(head, Outgoing::None, false, &mut self.scratch, now);
+            return;
+        }
+        self.connections.push(c);
+        // the request is mostly there already: saves one round through poll
+        self.turn_one(self.connections.len() - 1, now, asked);
+    }
+
+    /// The connection that has the least claim to its place: idle ones first, then whoever has kept us waiting
+    /// longest. One that waits for us is never taken.
+    fn victim(&self, now: Instant) -> Option<usize> {
+        self.connections
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| match c.state {
+                State::Waiting(..) => false,
+                State::Closed | State::Lingering => true,
+                _ => !c.is_starved() && (c.is_idle() || now.saturating_duration_since(c.since) > SLOW),
+            })
+            .min_by_key(|(_, c)| (!c.is_idle(), c.since))
+            .map(|(i, _)| i)
+    }
+
+    /// More bytes of shared files have come.
+    pub(crate) fn feed(&mut self, now: Instant) {
+        for c in &mut self.connections {
+            c.feed(&mut self.scratch, now);
+        }
+    }
+
+    /// Answers a request. An error names what could not be read, with the request: decide again.
+    pub(crate) fn answer(
+        &mut self,
+        id: RequestId,
+        answer: &Answer,
+        bodies: &mut Bodies,
+        source: &Source<'_>,
+        now: Instant,
+        asked: &mut Vec<Asked>,
+    ) -> Result<(), Box<(Asked, StoreError)>> {
+        let waits = |c: &Connection| matches!(&c.state, State::Waiting(i, _) if *i == id);
+        let Some(index) = self.connections.iter().position(waits) else { return Ok(()) };
+        let Some(c) = self.connections.get_mut(index) else { return Ok(()) };
+        let State::Waiting(_, request) = &c.state else { return Ok(()) };
+        let keep_alive = request.keep_alive && request.body == BodyKind::None && answer.status != 405;
+        let local = c.stream.local_addr().map_or(Ipv4Addr::LOCALHOST, |a| match a {
+            SocketAddr::V4(a) => *a.ip(),
+            SocketAddr::V6(_) => Ipv4Addr::LOCALHOST,
+        });
+        let request = Request { keep_alive, ..(**request).clone() };
+        match bodies.response(answer, &request, local, source) {
+            Ok((head, body)) => {
+                let body = if request.method == Method::Head { Outgoing::None } else { body };
+                c.respond(head, body, keep_alive, &mut self.scratch, now);
+                self.next_request(index, now, asked);
+                Ok(())
+            }
+            Err(e) => Err(Box::new((Asked { id, device: c.device, from: c.peer, request }, e))),
+        }
+    }
+}
+
+fn listen(address: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    // after a restart the port is ours at once, whatever old connections linger on it
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((address, port)).into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,89 @@
+//! How the threads report to the loop: a channel, and an eventfd that ends its poll.
+
+use crate::core::outcome::Outcome;
+use crate::core::types::{FetchError, FetchHead, ResourceKey};
+use rustix::event::{eventfd, EventfdFlags};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::mpsc::{channel, Receiver, Sender};
+use std::sync::Arc;
+
+/// The number it is stored under, and what was removed to make room.
+pub(crate) type StoreResult = Result<(u32, Vec<(ResourceKey, u32)>), String>;
+
+/// What a thread has to say.
+pub(crate) enum Letter {
+    /// A config was fetched and judged.
+    Config { id: u64, outcome: Outcome },
+    /// The head of a shared file came.
+    StreamHead { id: u64, head: FetchHead },
+    /// A shared file is over: its head and the bytes that are kept.
+    StreamDone { id: u64, result: Result<(FetchHead, u64), FetchError> },
+    /// More bytes of some shared file are there.
+    StreamGrew,
+    /// A generation was written under a number (and some were removed), or not; then bytes on flash, and bytes
+    /// written since the start.
+    Stored { key: ResourceKey, number: u32, result: StoreResult, bytes: u64, written: u64 },
+    /// Something else the disk thread could not do.
+    DiskTrouble(String),
+}
+
+/// The threads' side.
+#[derive(Clone)]
+pub(crate) struct Post {
+    sender: Sender<Letter>,
+    wake: Waker,
+}
+
+/// Ends the loop's poll from any thread.
+#[derive(Clone)]
+pub(crate) struct Waker(Arc<OwnedFd>);
+
+impl Waker {
+    pub(crate) fn wake(&self) {
+        // a full counter (EAGAIN) means that the loop will wake anyway
+        let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
+    }
+}
+
+impl Post {
+    pub(crate) fn send(&self, letter: Letter) {
+        // the loop may be gone already, at the end of the program
+        let _ = self.sender.send(letter);
+        self.wake.wake();
+    }
+}
+
+/// The loop's side.
+pub(crate) struct Mailbox {
+    receiver: Receiver<Letter>,
+    post: Post,
+}
+
+impl Mailbox {
+    pub(crate) fn new() -> io::Result<Mailbox> {
+        let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        let (sender, receiver) = channel();
+        Ok(Mailbox { receiver, post: Post { sender, wake: Waker(Arc::new(fd)) } })
+    }
+
+    pub(crate) fn post(&self) -> Post {
+        self.post.clone()
+    }
+
+    pub(crate) fn waker(&self) -> Waker {
+        self.post.wake.clone()
+    }
+
+    /// To poll for reading.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.post.wake.0.as_fd()
+    }
+
+    /// Everything that has come. Clears the wake-up first, so none is lost.
+    pub(crate) fn take(&self) -> Vec<Letter> {
+        let mut counter = [0u8; 8];
+        let _ = rustix::io::read(self.fd(), &mut counter);
+        self.receiver.try_iter().collect()
+    }
+}

@@ -1,0 +1,447 @@
+//! The loop: polls all sockets, gives what comes in to the [`Agent`], does what it says.
+
+use crate::bounds;
+use crate::config::Config;
+use crate::core::agent::{Action, Agent, Device, Loaded};
+use crate::core::answer::{Body, StreamId};
+use crate::core::now::Now;
+use crate::net::client::Client;
+use crate::net::control::Control;
+pub use crate::net::devices::Source as DeviceSource;
+use crate::net::disk::{Disk, Write};
+use crate::net::http::{Asked, Bodies, Server, Source};
+use crate::net::mailbox::{Letter, Mailbox, Waker};
+use crate::net::neighbours::Neighbours;
+use crate::net::stream::Stream;
+use crate::net::{fetch, sip};
+use crate::proto::url;
+use crate::store::{self, Store};
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use std::collections::HashMap;
+use std::io::Read;
+use std::net::{SocketAddrV4, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How often the devices are looked at: a bridge that comes back is joined again within this time.
+const LOOK: Duration = Duration::from_secs(3);
+/// How often status.json is renewed.
+const STATUS: Duration = Duration::from_secs(30);
+/// SIP datagrams of one device before it is the others' turn.
+const SIP_TURN: usize = 256;
+
+/// Reads the config again.
+pub type Reload = Box<dyn FnMut() -> Result<Config, String> + Send>;
+
+/// What the loop is started with.
+pub struct Options {
+    /// Checked config. Port 0: any free one.
+    pub config: Config,
+    /// Reads the config again on SIGHUP.
+    pub reload: Option<Reload>,
+    /// The devices to serve.
+    pub devices: DeviceSource,
+    /// 5060; 0: any free one (demo).
+    pub sip_port: u16,
+    /// Bytes 'T' (end) and 'H' (reload) come from here: the signals.
+    pub signals: Option<UnixStream>,
+}
+
+/// The agent with its sockets.
+pub struct Runtime {
+    agent: Agent,
+    options: Options,
+    store: Arc<Store>,
+    disk: Disk,
+    client: Arc<Client>,
+    mailbox: Mailbox,
+    server: Server,
+    bodies: Bodies,
+    streams: HashMap<StreamId, Arc<Stream>>,
+    control: Control,
+    sip: Vec<Option<UdpSocket>>,
+    devices: Vec<Device>,
+    neighbours: Neighbours,
+    looked: Instant,
+    status_written: Option<Instant>,
+    troubles: Vec<String>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Ends a [`Runtime`] from another thread.
+#[derive(Clone)]
+pub struct Stopper {
+    stop: Arc<AtomicBool>,
+    waker: Waker,
+}
+
+impl Stopper {
+    /// The loop ends soon.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.waker.wake();
+    }
+}
+
+fn now() -> Now {
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    Now { mono: Instant::now(), unix }
+}
+
+impl Runtime {
+    /// Opens everything. The error says what cannot be had and what to do.
+    pub fn start(mut options: Options) -> Result<Runtime, String> {
+        let agent = &mut options.config.agent;
+        std::fs::create_dir_all(&agent.run_dir)
+            .map_err(|e| format!("cannot make run_dir {}: {e}", agent.run_dir.display()))?;
+        let socket = agent.run_dir.join("control.sock");
+        let control = Control::open(&socket).map_err(|e| format!("cannot listen on {}: {e}", socket.display()))?;
+        let opened = store::open(&agent.state_dir).map_err(|e| e.to_string())?;
+        let loaded = Loaded {
+            configs: opened.found.into_iter().map(|f| (f.key, f.generations)).collect(),
+            phones: opened.phones,
+            damaged: opened.damaged,
+            bytes: opened.store.bytes(),
+        };
+        let store = Arc::new(opened.store);
+        let mailbox = Mailbox::new().map_err(|e| format!("cannot make an eventfd: {e}"))?;
+        let disk = Disk::start(store.clone(), mailbox.post()).map_err(|e| format!("cannot start a thread: {e}"))?;
+        let client = Arc::new(Client::new(agent.ca_file.as_deref())?);
+        // the devices are opened before the agent is made: it must know the port that it tells the phones
+        let mut server = Server::new();
+        let devices = options.devices.look();
+        let (port, troubles) = server.listen(&devices, agent.port);
+        agent.port = port;
+        let started = now();
+        let mut agent = Agent::new(options.config.clone(), loaded, seed(), started);
+        agent.set_devices(devices.clone(), started);
+        let mut runtime = Runtime {
+            agent,
+            options,
+            store,
+            disk,
+            client,
+            mailbox,
+            server,
+            bodies: Bodies::default(),
+            streams: HashMap::new(),
+            control,
+            sip: Vec::new(),
+            devices,
+            neighbours: Neighbours::default(),
+            looked: started.mono,
+            status_written: None,
+            troubles: Vec::new(),
+            stop: Arc::new(AtomicBool::new(false)),
+        };
+        runtime.open_sip(&[], troubles);
+        Ok(runtime)
+    }
+
+    /// Ends the loop from another thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { stop: self.stop.clone(), waker: self.mailbox.waker() }
+    }
+
+    /// The HTTP port in use.
+    pub fn http_port(&self) -> u16 {
+        self.agent.config().agent.port
+    }
+
+    /// The SIP port in use on the first device.
+    pub fn sip_port(&self) -> u16 {
+        let first = self.sip.iter().flatten().next();
+        first.and_then(|s| s.local_addr().ok()).map_or(self.options.sip_port, |a| a.port())
+    }
+
+    /// What cannot be served now, a sentence each.
+    pub fn troubles(&self) -> &[String] {
+        &self.troubles
+    }
+
+    /// Serves until told to stop.
+    pub fn run(&mut self) {
+        let mut asked = Vec::new();
+        let mut actions = Vec::new();
+        while !self.stop.load(Ordering::Relaxed) {
+            let ready = self.wait();
+            let now = now();
+            if ready.signals {
+                self.signals(now, &mut actions);
+            }
+            for letter in self.mailbox.take() {
+                self.letter(letter, now, &mut actions);
+            }
+            for device in 0..self.sip.len() {
+                if ready.sip.get(device) == Some(&true) {
+                    self.datagrams(device, now, &mut actions);
+                }
+            }
+            self.server.turn(&ready.http, now.mono, &mut asked);
+            if ready.control {
+                let (requests, left) = self.control.turn(now.mono);
+                for (id, request) in requests {
+                    self.agent.control(id, &request, now, &mut actions);
+                }
+                for id in left {
+                    self.agent.control_gone(id);
+                }
+            }
+            if self.agent.poll_at() <= now.mono {
+                self.agent.timeout(now, &mut actions);
+            }
+            if now.mono.saturating_duration_since(self.looked) >= LOOK {
+                self.look(now);
+            }
+            self.perform(&mut asked, &mut actions, now);
+            self.write_status(now);
+        }
+    }
+
+    /// Waits until a socket moves or something is due.
+    fn wait(&self) -> Ready {
+        let now = Instant::now();
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(32);
+        fds.push(PollFd::from_borrowed_fd(self.mailbox.fd(), PollFlags::IN));
+        if let Some(signals) = &self.options.signals {
+            fds.push(PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN));
+        }
+        let sip_at = fds.len();
+        for socket in self.sip.iter().flatten() {
+            fds.push(PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
+        }
+        let control_at = fds.len();
+        let control: Vec<(BorrowedFd<'_>, bool, bool)> = self.control.fds().collect();
+        for (fd, read, write) in control {
+            fds.push(watch(fd, read, write));
+        }
+        let http_at = fds.len();
+        let http = self.server.fds(now);
+        for (fd, read, write) in http {
+            fds.push(watch(fd, read, write));
+        }
+        let due = [Some(self.agent.poll_at()), self.server.poll_at(now), Some(self.looked + LOOK)];
+        let due = due.into_iter().flatten().min().unwrap_or(now);
+        // rounded up by a millisecond, so that what is due is due when we wake
+        let wait = due.saturating_duration_since(now) + Duration::from_millis(1);
+        let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos() as _ };
+        let _ = poll(&mut fds, Some(&timeout));
+        let moved: Vec<bool> = fds.iter().map(|f| !f.revents().is_empty()).collect();
+        let mut open_sip = moved.get(sip_at..control_at).unwrap_or_default().iter();
+        Ready {
+            signals: self.options.signals.is_some() && moved.get(1) == Some(&true),
+            sip: self.sip.iter().map(|s| s.is_some() && open_sip.next() == Some(&true)).collect(),
+            // patience is looked after at each turn; without a moving socket that is soon enough
+            control: moved.get(control_at..http_at).is_some_and(|c| c.contains(&true) || c.len() > 1),
+            http: moved.get(http_at..).unwrap_or_default().to_vec(),
+        }
+    }
+
+    fn datagrams(&mut self, device: usize, now: Now, actions: &mut Vec<Action>) {
+        let mut buffer = [0u8; bounds::SIP_DATAGRAM + 1];
+        for _ in 0..SIP_TURN {
+            let Some(Some(socket)) = self.sip.get(device) else { return };
+            let Some((n, from)) = sip::receive(socket, &mut buffer) else { return };
+            let port = socket.local_addr().map_or(5060, |a| a.port());
+            let own = self.devices.get(device).and_then(|d| {
+                let near = d.addresses.iter().find(|(own, prefix)| {
+                    let one = Device { addresses: vec![(*own, *prefix)], ..d.clone() };
+                    one.serves(*from.ip())
+                });
+                near.or(d.addresses.first()).map(|(own, _)| *own)
+            });
+            let Some(own) = own else { continue };
+            let bytes = buffer.get(..n).unwrap_or_default();
+            let local = SocketAddrV4::new(own, port);
+            self.agent.datagram(device, local, from, bytes, &self.neighbours, now, actions);
+        }
+    }
+
+    fn letter(&mut self, letter: Letter, now: Now, actions: &mut Vec<Action>) {
+        match letter {
+            Letter::Config { id, outcome } => self.agent.fetched(id, outcome, now, actions),
+            Letter::StreamHead { id, head } => self.agent.stream_head(id, &head, now, actions),
+            Letter::StreamDone { id, result } => self.agent.stream_done(id, result, now, actions),
+            Letter::StreamGrew => self.server.feed(now.mono),
+            Letter::Stored { key, number, result, bytes, written } => {
+                self.agent.stored(&key, number, result, (bytes, written), now, actions);
+            }
+            Letter::DiskTrouble(text) => log::warn!("store: {text}"),
+        }
+    }
+
+    /// Does what the agent says, until it says nothing more.
+    fn perform(&mut self, asked: &mut Vec<Asked>, actions: &mut Vec<Action>, now: Now) {
+        while !asked.is_empty() || !actions.is_empty() {
+            for a in std::mem::take(asked) {
+                self.agent.request(a.id, a.device, a.from, &a.request, &self.neighbours, now, actions);
+            }
+            for action in std::mem::take(actions) {
+                self.act(action, asked, now);
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action, asked: &mut Vec<Asked>, now: Now) {
+        match action {
+            Action::Sip { device, to, bytes } => {
+                let Some(Some(socket)) = self.sip.get(device) else { return };
+                if let Err(e) = socket.send_to(&bytes, to) {
+                    log::debug!("pnp: cannot send to {to}: {e}");
+                }
+            }
+            Action::Answer(id, answer) => {
+                let config = self.agent.config();
+                let port = config.agent.port;
+                let rewrite = |(vendor, mac), local, body: &[u8]| {
+                    if !config.agent.rewrite {
+                        return None;
+                    }
+                    let router = SocketAddrV4::new(local, port);
+                    url::rewrite(body, &self.agent.mappings(vendor), router, &self.agent.url_values(mac))
+                };
+                let source = Source { store: &self.store, streams: &self.streams, rewrite: &rewrite };
+                let result = self.server.answer(id, &answer, &mut self.bodies, &source, now.mono, asked);
+                if let (Err(failed), Body::Stored(key, number)) = (result, &answer.body) {
+                    let (again, e) = *failed;
+                    self.agent.unreadable(key, *number, &e.to_string(), now);
+                    asked.push(again);
+                }
+            }
+            Action::Fetch { job, vendor, file } => {
+                fetch::config(self.client.clone(), job, vendor, file, self.mailbox.post());
+            }
+            Action::FetchShared { job, stream, keep } => {
+                let bytes = Stream::new(self.mailbox.post());
+                self.streams.insert(stream, bytes.clone());
+                fetch::shared(self.client.clone(), job, bytes, keep, self.mailbox.post());
+            }
+            Action::DropStream(id) => _ = self.streams.remove(&id),
+            Action::Store(key, meta, body) => {
+                let agent = &self.agent.config().agent;
+                let (history, cache_max) = (agent.history, agent.cache_max);
+                self.disk.write(Write::Generation { key, meta, body, history, cache_max });
+            }
+            Action::PutPhone(record) => self.disk.write(Write::Phone(record)),
+            Action::Expire(key) => self.disk.write(Write::Expire(key)),
+            Action::Forget(mac) => {
+                self.bodies.clear();
+                self.disk.write(Write::Forget(mac));
+            }
+            Action::Control(id, value) => self.control.answer(id, &value, now.mono),
+        }
+    }
+
+    /// SIP sockets for the devices as they are now; those of unchanged devices stay.
+    fn open_sip(&mut self, before: &[Device], mut troubles: Vec<String>) {
+        let mut old = std::mem::take(&mut self.sip);
+        for (i, device) in self.devices.iter().enumerate() {
+            let kept = if before.get(i) == Some(device) { old.get_mut(i).and_then(Option::take) } else { None };
+            let wanted = self.agent.config().agent.pnp && !device.addresses.is_empty();
+            let socket = match kept {
+                Some(socket) if wanted => Some(socket),
+                _ if wanted => match sip::open(device, self.options.sip_port) {
+                    Ok(socket) => Some(socket),
+                    Err(e) => {
+                        troubles.push(format!("no PnP on {}: UDP port {}: {e}", device.name, self.options.sip_port));
+                        None
+                    }
+                },
+                _ => None,
+            };
+            self.sip.push(socket);
+        }
+        for trouble in troubles.iter().filter(|t| !self.troubles.contains(t)) {
+            log::warn!("{trouble}");
+        }
+        self.troubles = troubles;
+    }
+
+    /// Looks at the devices again, and at what could not be opened before.
+    fn look(&mut self, now: Now) {
+        self.looked = now.mono;
+        let devices = self.options.devices.look();
+        if devices == self.devices && self.troubles.is_empty() {
+            return;
+        }
+        let before = std::mem::replace(&mut self.devices, devices);
+        let (_, troubles) = self.server.listen(&self.devices, self.agent.config().agent.port);
+        self.agent.set_devices(self.devices.clone(), now);
+        self.open_sip(&before, troubles);
+    }
+
+    fn signals(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let mut bytes = [0u8; 16];
+        let n = self.options.signals.as_mut().and_then(|s| s.read(&mut bytes).ok()).unwrap_or(0);
+        let bytes = bytes.get(..n).unwrap_or_default();
+        if bytes.contains(&b'T') {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        if bytes.contains(&b'H') {
+            self.reload(now, actions);
+        }
+    }
+
+    fn reload(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let Some(reload) = &mut self.options.reload else { return };
+        match reload() {
+            Ok(config) => {
+                match Client::new(config.agent.ca_file.as_deref()) {
+                    Ok(client) => self.client = Arc::new(client),
+                    Err(why) => log::warn!("{why}; the certificates read before stay in use"),
+                }
+                if config.agent.port != self.agent.config().agent.port {
+                    self.server.close_listeners();
+                }
+                self.agent.reload(config, now, actions);
+                self.bodies.clear();
+                let (_, troubles) = self.server.listen(&self.devices, self.agent.config().agent.port);
+                let before = self.devices.clone();
+                self.open_sip(&before, troubles);
+            }
+            Err(why) => log::error!("the config was not taken, the one before stays in force: {why}"),
+        }
+    }
+
+    fn write_status(&mut self, now: Now) {
+        if self.status_written.is_some_and(|at| now.mono.saturating_duration_since(at) < STATUS) {
+            return;
+        }
+        self.status_written = Some(now.mono);
+        let dir = &self.agent.config().agent.run_dir;
+        let (path, temp) = (dir.join("status.json"), dir.join(".status.json.new"));
+        let text = format!("{}\n", self.agent.status(now));
+        if let Err(e) = std::fs::write(&temp, text).and_then(|()| std::fs::rename(&temp, &path)) {
+            log::debug!("status.json: {e}");
+        }
+    }
+}
+
+fn watch(fd: BorrowedFd<'_>, read: bool, write: bool) -> PollFd<'_> {
+    let mut flags = PollFlags::empty();
+    flags.set(PollFlags::IN, read);
+    flags.set(PollFlags::OUT, write);
+    PollFd::from_borrowed_fd(fd, flags)
+}
+
+/// Which sockets moved.
+struct Ready {
+    signals: bool,
+    sip: Vec<bool>,
+    control: bool,
+    http: Vec<bool>,
+}
+
+/// A number that nobody on the LAN can guess.
+fn seed() -> u64 {
+    let mut bytes = [0u8; 8];
+    let read = std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut bytes));
+    match read {
+        Ok(()) => u64::from_ne_bytes(bytes),
+        // never on Linux; the time and the process are better than a constant
+        Err(_) => now().unix ^ u64::from(std::process::id()) << 32,
+    }
+}
