@@ -1,1 +1,120 @@
-//! One file a verb.
+//! The command line: one file a verb, one table of all of them.
+
+mod args;
+mod call;
+mod check;
+mod demo;
+mod events;
+mod forget;
+mod phone;
+mod phones;
+mod probe;
+mod refresh;
+mod resync;
+mod run;
+mod setup;
+mod softphone;
+mod status;
+mod text;
+
+use args::Args;
+use std::ffi::OsString;
+
+/// Exit codes of all verbs (design section 8).
+const DONE: i32 = 0;
+const FAILED: i32 = 1;
+const USAGE: i32 = 2;
+
+/// One verb: its line in `--help` is here and nowhere else.
+struct Verb {
+    name: &'static str,
+    /// Arguments as shown in the help.
+    args: &'static str,
+    help: &'static str,
+    /// Options beside those that all verbs have.
+    options: &'static [&'static str],
+    run: fn(&Args) -> i32,
+}
+
+const VERBS: &[Verb] = &[
+    Verb {
+        name: "run",
+        args: "[--device D]...",
+        help: "the agent, in the foreground; logs to stderr. SIGHUP reads the config again, SIGTERM ends",
+        options: &["device", "verbose"],
+        run: run::run,
+    },
+    Verb {
+        name: "demo",
+        args: "",
+        help: "a snom and a Mitel plug in on loopback, the upstream dies, they get their configs again",
+        options: &["verbose"],
+        run: demo::run,
+    },
+    Verb {
+        name: "probe",
+        args: "[--vendor V] [--mac M] [--device D]",
+        help: "be a phone on the LAN: say what it would get, and where it fails",
+        options: &["vendor", "mac", "device"],
+        run: probe::run,
+    },
+    Verb { name: "check", args: "", help: "read the config and name every mistake", options: &[], run: check::run },
+    Verb { name: "status", args: "", help: "the agent, its upstream, its store", options: &[], run: status::run },
+    Verb { name: "phones", args: "", help: "all phones, a line each", options: &[], run: phones::run },
+    Verb { name: "phone", args: "MAC", help: "one phone: its configs and its story", options: &[], run: phone::run },
+    Verb { name: "events", args: "", help: "what happened last", options: &[], run: events::run },
+    Verb {
+        name: "refresh",
+        args: "MAC|all",
+        help: "ask the upstream for a phone's configs now",
+        options: &[],
+        run: refresh::run,
+    },
+    Verb {
+        name: "resync",
+        args: "MAC|all [--reboot]",
+        help: "tell a phone to fetch its config again (SIP NOTIFY check-sync)",
+        options: &["reboot"],
+        run: resync::run,
+    },
+    Verb {
+        name: "forget",
+        args: "MAC|all",
+        help: "remove a phone and its stored configs",
+        options: &[],
+        run: forget::run,
+    },
+];
+
+/// Runs the command line and returns the exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
+    match args::parse(args) {
+        Ok(args::Parsed::Help) => {
+            print!("{}", help());
+            DONE
+        }
+        Ok(args::Parsed::Version) => {
+            println!("phoneprov {}", env!("CARGO_PKG_VERSION"));
+            DONE
+        }
+        Ok(args::Parsed::Verb(verb, args)) => (verb.run)(&args),
+        Err(why) => {
+            eprintln!("phoneprov: {why}; see phoneprov --help");
+            USAGE
+        }
+    }
+}
+
+fn help() -> String {
+    let mut out = String::from(
+        "phoneprov: SIP desk phones are plugged in and simply work\n\nphoneprov VERB [--json] [--config FILE] [--socket PATH]\n\n",
+    );
+    for verb in VERBS {
+        let head = format!("{} {}", verb.name, verb.args);
+        out.push_str(&format!("  {:<38}{}\n", head.trim_end(), verb.help));
+    }
+    out.push_str(
+        "\n  --json           print JSON\n  --config FILE    default /etc/config/phoneprov\n  --socket PATH    the agent's control socket\n  --version, --help\n\nExit code: 0 done, 1 failed, 2 wrong usage.\n",
+    );
+    out
+}

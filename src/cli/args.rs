@@ -1,0 +1,138 @@
+//! Reads the command line.
+
+use super::{Verb, VERBS};
+use crate::proto::mac::Mac;
+use lexopt::prelude::*;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Where OpenWrt has the config.
+const CONFIG: &str = "/etc/config/phoneprov";
+
+/// What was given.
+#[derive(Debug)]
+pub(super) struct Args {
+    pub(super) json: bool,
+    pub(super) config: PathBuf,
+    pub(super) socket: Option<PathBuf>,
+    pub(super) devices: Vec<String>,
+    pub(super) vendor: Option<String>,
+    pub(super) mac: Option<Mac>,
+    pub(super) reboot: bool,
+    pub(super) verbose: bool,
+    /// Arguments that are no options.
+    pub(super) rest: Vec<String>,
+}
+
+pub(super) enum Parsed {
+    Help,
+    Version,
+    Verb(&'static Verb, Args),
+}
+
+pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, String> {
+    let mut parser = lexopt::Parser::from_iter(args);
+    let mut out = Args {
+        json: false,
+        config: PathBuf::from(CONFIG),
+        socket: None,
+        devices: Vec::new(),
+        vendor: None,
+        mac: None,
+        reboot: false,
+        verbose: false,
+        rest: Vec::new(),
+    };
+    let mut verb: Option<&'static Verb> = None;
+    let mut used: Vec<&'static str> = Vec::new();
+    let text = |v: OsString| v.into_string().map_err(|v| format!("'{}' is not UTF-8", v.to_string_lossy()));
+    while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
+        match arg {
+            Long("help") | Short('h') => return Ok(Parsed::Help),
+            Long("version") | Short('V') => return Ok(Parsed::Version),
+            Long("json") => out.json = true,
+            Long("config") => out.config = parser.value().map_err(|e| e.to_string())?.into(),
+            Long("socket") => out.socket = Some(parser.value().map_err(|e| e.to_string())?.into()),
+            Long("device") => {
+                used.push("device");
+                out.devices.push(text(parser.value().map_err(|e| e.to_string())?)?);
+            }
+            Long("vendor") => {
+                used.push("vendor");
+                out.vendor = Some(text(parser.value().map_err(|e| e.to_string())?)?);
+            }
+            Long("mac") => {
+                used.push("mac");
+                out.mac = Some(mac(&text(parser.value().map_err(|e| e.to_string())?)?)?);
+            }
+            Long("reboot") => {
+                used.push("reboot");
+                out.reboot = true;
+            }
+            Long("verbose") | Short('v') => {
+                used.push("verbose");
+                out.verbose = true;
+            }
+            Value(value) => {
+                let value = text(value)?;
+                match verb {
+                    None => match VERBS.iter().find(|v| v.name == value) {
+                        Some(found) => verb = Some(found),
+                        None => return Err(format!("no verb '{value}'")),
+                    },
+                    Some(_) => out.rest.push(value),
+                }
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    let verb = verb.ok_or("which verb?")?;
+    if let Some(option) = used.iter().find(|o| !verb.options.contains(o)) {
+        return Err(format!("'{}' takes no --{option}", verb.name));
+    }
+    let most = usize::from(verb.args.starts_with("MAC"));
+    if out.rest.len() > most {
+        return Err(format!(
+            "'{}' takes {} argument{}",
+            verb.name,
+            if most == 0 { "no" } else { "one" },
+            if most == 0 { "s" } else { "" }
+        ));
+    }
+    if most == 1 && out.rest.is_empty() {
+        return Err(format!("'{}' needs {}", verb.name, verb.args.split(' ').next().unwrap_or_default()));
+    }
+    match out.rest.first() {
+        Some(all) if all == "all" && verb.args.contains("all") => {}
+        Some(value) => _ = mac(value)?,
+        None => {}
+    }
+    Ok(Parsed::Verb(verb, out))
+}
+
+fn mac(text: &str) -> Result<Mac, String> {
+    Mac::parse(text).ok_or_else(|| format!("'{text}' is no MAC; write it as 00:04:13:aa:bb:cc"))
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn line(text: &str) -> Result<Parsed, String> {
+        parse(std::iter::once("phoneprov").chain(text.split_whitespace()).map(OsString::from))
+    }
+
+    #[test]
+    fn usage() {
+        let wrong = |text| line(text).err().unwrap_or_default();
+        assert_eq!(wrong(""), "which verb?");
+        assert_eq!(wrong("frobnicate"), "no verb 'frobnicate'");
+        assert_eq!(wrong("phone"), "'phone' needs MAC");
+        assert_eq!(wrong("phone 00:04"), "'00:04' is no MAC; write it as 00:04:13:aa:bb:cc");
+        assert_eq!(wrong("phone all"), "'all' is no MAC; write it as 00:04:13:aa:bb:cc");
+        assert_eq!(wrong("status x"), "'status' takes no arguments");
+        assert_eq!(wrong("status --reboot"), "'status' takes no --reboot");
+        let Ok(Parsed::Verb(verb, args)) = line("refresh all --json --config /x") else { panic!() };
+        assert_eq!((verb.name, args.json, &args.rest[..]), ("refresh", true, &["all".to_string()][..]));
+    }
+}

@@ -1,0 +1,73 @@
+//! `phoneprov run`: the agent in the foreground.
+
+use super::args::Args;
+use super::setup;
+use super::{DONE, FAILED};
+use crate::net::runtime::{DeviceSource, Options, Runtime};
+use log::LevelFilter;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+pub(super) fn run(args: &Args) -> i32 {
+    setup::log(if args.verbose { LevelFilter::Debug } else { LevelFilter::Info });
+    // the control socket, the store and status.json are for us alone, whatever the caller's umask
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    match start(args) {
+        Ok(mut runtime) => {
+            let config = runtime.http_port();
+            log::info!("agent: phoneprov {} serves on port {config}", env!("CARGO_PKG_VERSION"));
+            runtime.run();
+            log::info!("agent: ended");
+            DONE
+        }
+        Err(why) => {
+            log::error!("{why}");
+            FAILED
+        }
+    }
+}
+
+fn start(args: &Args) -> Result<Runtime, String> {
+    let (config, warnings) = setup::config(args).map_err(|e| e.to_string())?;
+    for warning in warnings {
+        log::warn!("{warning}");
+    }
+    if !config.agent.enabled {
+        return Err(format!("{}: option enabled is 0; set it to 1", args.config.display()));
+    }
+    let devices = setup::devices(args, &config)?;
+    let again: PathBuf = args.config.clone();
+    let reload = move || match crate::config::load(&again, &crate::config::known_vendors()) {
+        Ok(loaded) => {
+            loaded.warnings.iter().for_each(|w| log::warn!("{w}"));
+            Ok(loaded.config)
+        }
+        Err(problems) => Err(problems.to_string()),
+    };
+    let options = Options {
+        config,
+        reload: Some(Box::new(reload)),
+        devices: DeviceSource::Named(devices),
+        sip_port: 5060,
+        signals: Some(signals().map_err(|e| format!("cannot catch signals: {e}"))?),
+    };
+    Runtime::start(options)
+}
+
+/// One byte for each signal: 'T' to end, 'H' to read the config again.
+fn signals() -> std::io::Result<UnixStream> {
+    let (ours, out) = UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    for (signal, byte) in [(SIGTERM, b'T'), (SIGINT, b'T'), (SIGHUP, b'H')] {
+        let (mut raised, raise) = UnixStream::pair()?;
+        signal_hook::low_level::pipe::register(signal, raise)?;
+        let mut out = out.try_clone()?;
+        std::thread::Builder::new().name("signal".into()).stack_size(64 * 1024).spawn(move || {
+            let mut one = [0u8; 1];
+            while raised.read_exact(&mut one).is_ok() && out.write_all(&[byte]).is_ok() {}
+        })?;
+    }
+    Ok(ours)
+}

@@ -1,0 +1,63 @@
+//! Small pieces of the verbs' output.
+
+use serde_json::Value;
+use std::time::SystemTime;
+
+/// A string field, or "-".
+pub(super) fn field<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or("-")
+}
+
+/// A number field, or 0.
+pub(super) fn number(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or(0)
+}
+
+/// `3 min ago`: what people read first. `never` for none.
+pub(super) fn ago(value: Option<&Value>) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    match value.and_then(Value::as_u64).filter(|at| *at > 0) {
+        None => "never".to_string(),
+        Some(at) => format!("{} ago", span(now.saturating_sub(at))),
+    }
+}
+
+/// Seconds in the largest fitting unit.
+pub(super) fn span(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// `fresh`, `last-good (down: refused the connection)`, `none (…)`.
+pub(super) fn state(config: &Value) -> String {
+    let state = field(config, "state");
+    let reason = config.get("reason").and_then(Value::as_str);
+    let why = config.get("why").and_then(Value::as_str);
+    let flash = if config.get("on_flash") == Some(&Value::Bool(false)) { ", in RAM only" } else { "" };
+    match (reason, why) {
+        (Some(r), Some(w)) => format!("{state} ({r}: {w}){flash}"),
+        (Some(r), None) => format!("{state} ({r}){flash}"),
+        _ => format!("{state}{flash}"),
+    }
+}
+
+/// Rows with their columns aligned.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:<width$}  "));
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
