@@ -1,0 +1,62 @@
+//! The lab: network namespaces `router`, `phoneN` and `wan`, real peers in them, and the real agent between.
+//!
+//! A scenario is a few lines:
+//! ```ignore
+//! let Some(t) = Test::new("name").phone("00:04:13:00:00:01").start() else { return };
+//! let config = t.put_snom(0, "first");
+//! assert_eq!(t.phone(0).config().body, config);
+//! t.upstream().fail(Fault::Rst);
+//! assert_eq!(t.phone(0).config().body, config);
+//! ```
+//! Labs need root and some programs (tests/install-peers.sh). Without them a test says `skipped` and passes, except
+//! with `CI=true`, where it fails. `LAB_AGENT` names another binary to test. What a failed test leaves is printed.
+#![forbid(unsafe_code)]
+#![allow(dead_code, missing_docs)] // the words of the lab are more than any one scenario uses
+
+mod agent;
+mod bodies;
+mod build;
+mod faulty;
+mod http;
+mod netns;
+mod phone;
+mod process;
+mod sip;
+mod tls;
+mod upstream;
+
+// scenarios
+mod faults;
+mod hostile;
+mod killed;
+mod pnp;
+mod secrets;
+mod selftest;
+mod traps;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Folder for all labs. Short: a control socket's path may have 108 bytes.
+fn scratch() -> PathBuf {
+    let dir = std::env::temp_dir().join("phoneprov-lab");
+    std::fs::create_dir_all(&dir).expect("a temporary folder");
+    dir
+}
+
+/// A lab that cannot be: a failure in CI, a line that says so elsewhere.
+fn skip(name: &str, why: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{name}: {why}");
+    // past the test harness, which shows what passing tests print to nobody
+    let _ = writeln!(std::io::stderr(), "skipped: {name}: {why}");
+}
+
+/// Asks until `f` holds; panics with `what` after `limit`.
+fn eventually(what: &str, limit: Duration, mut f: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !f() {
+        assert!(begin.elapsed() < limit, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
