@@ -1,0 +1,44 @@
+//! UCI files: the reader is total, what it reads can be written and reads back as the same, and the config that is
+//! made of it holds no surprise.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use phoneprov::config::{Config, known_vendors, resolve_networks};
+use phoneprov::proto::uci::{File, parse, parse_all, write};
+
+/// Without what a canonical file does not keep.
+fn meaning(file: &File) -> File {
+    let mut file = file.merged();
+    file.package = None;
+    for section in &mut file.sections {
+        section.line = 0;
+        section.entries.iter_mut().for_each(|entry| entry.line = 0);
+    }
+    file
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (file, errors) = parse_all(text);
+    assert_eq!(parse(text).is_ok(), errors.is_empty());
+    let lines = text.bytes().filter(|b| *b == b'\n').count() as u32 + 1;
+    assert!(errors.iter().all(|e| e.line >= 1 && e.line <= lines));
+
+    let canonical = write(&file).expect("what was read can be written");
+    let again = parse(&canonical).expect("what was written can be read");
+    assert_eq!(meaning(&again), meaning(&file));
+    assert_eq!(write(&again).as_deref(), Ok(canonical.as_str()));
+
+    let problems = match Config::read(text, "f", &known_vendors()) {
+        Ok(loaded) => {
+            assert!(loaded.config.agent.port > 0);
+            loaded.warnings
+        }
+        Err(problems) => {
+            assert!(problems.0.iter().any(|p| p.fatal));
+            problems.0
+        }
+    };
+    assert!(problems.iter().all(|p| p.line <= lines && !p.message.contains('\n')));
+    resolve_networks(text, &["lan".to_string()]);
+});
