@@ -217,8 +217,8 @@ impl Test {
 
     fn agent_in(&self, router: Ns, dir: &Path) -> Agent {
         let (state_dir, run_dir) = (dir.join("state"), dir.join("run"));
-        fs::create_dir(&state_dir).expect("a folder");
         if let Some(kib) = self.tmpfs {
+            fs::create_dir(&state_dir).expect("a folder");
             netns::run(
                 Command::new("mount")
                     .args(["-t", "tmpfs", "-o", &format!("size={kib}k,mode=0700"), "lab"])
