@@ -3,10 +3,9 @@
 use super::args::Args;
 use super::setup;
 use super::{DONE, FAILED};
-use crate::net::runtime::{DeviceSource, Options, Runtime};
+use crate::net::runtime::{DeviceSource, Options, Runtime, Signals};
 use log::LevelFilter;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -56,18 +55,13 @@ fn start(args: &Args) -> Result<Runtime, String> {
     Runtime::start(options)
 }
 
-/// One byte for each signal: 'T' to end, 'H' to read the config again.
-fn signals() -> std::io::Result<UnixStream> {
-    let (ours, out) = UnixStream::pair()?;
-    ours.set_nonblocking(true)?;
-    for (signal, byte) in [(SIGTERM, b'T'), (SIGINT, b'T'), (SIGHUP, b'H')] {
-        let (mut raised, raise) = UnixStream::pair()?;
-        signal_hook::low_level::pipe::register(signal, raise)?;
-        let mut out = out.try_clone()?;
-        std::thread::Builder::new().name("signal".into()).stack_size(64 * 1024).spawn(move || {
-            let mut one = [0u8; 1];
-            while raised.read_exact(&mut one).is_ok() && out.write_all(&[byte]).is_ok() {}
-        })?;
-    }
-    Ok(ours)
+fn signals() -> std::io::Result<Signals> {
+    let (end, raise_end) = UnixStream::pair()?;
+    let (reload, raise_reload) = UnixStream::pair()?;
+    end.set_nonblocking(true)?;
+    reload.set_nonblocking(true)?;
+    signal_hook::low_level::pipe::register(SIGTERM, raise_end.try_clone()?)?;
+    signal_hook::low_level::pipe::register(SIGINT, raise_end)?;
+    signal_hook::low_level::pipe::register(SIGHUP, raise_reload)?;
+    Ok(Signals { end, reload })
 }

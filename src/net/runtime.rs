@@ -46,8 +46,16 @@ pub struct Options {
     pub devices: DeviceSource,
     /// 5060; 0: any free one (demo).
     pub sip_port: u16,
-    /// Bytes 'T' (end) and 'H' (reload) come from here: the signals.
-    pub signals: Option<UnixStream>,
+    /// A byte comes out of these for each signal.
+    pub signals: Option<Signals>,
+}
+
+/// The reading ends of the pipes that signal handlers write to, non-blocking.
+pub struct Signals {
+    /// SIGTERM, SIGINT
+    pub end: UnixStream,
+    /// SIGHUP
+    pub reload: UnixStream,
 }
 
 /// The agent with its sockets.
@@ -207,8 +215,10 @@ impl Runtime {
         let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(32);
         fds.push(PollFd::from_borrowed_fd(self.mailbox.fd(), PollFlags::IN));
         if let Some(signals) = &self.options.signals {
-            fds.push(PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN));
+            fds.push(PollFd::from_borrowed_fd(signals.end.as_fd(), PollFlags::IN));
+            fds.push(PollFd::from_borrowed_fd(signals.reload.as_fd(), PollFlags::IN));
         }
+        let signals_at = 1;
         let sip_at = fds.len();
         for socket in self.sip.iter().flatten() {
             fds.push(PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
@@ -232,7 +242,7 @@ impl Runtime {
         let moved: Vec<bool> = fds.iter().map(|f| !f.revents().is_empty()).collect();
         let mut open_sip = moved.get(sip_at..control_at).unwrap_or_default().iter();
         Ready {
-            signals: self.options.signals.is_some() && moved.get(1) == Some(&true),
+            signals: moved.get(signals_at..sip_at).is_some_and(|s| s.contains(&true)),
             sip: self.sip.iter().map(|s| s.is_some() && open_sip.next() == Some(&true)).collect(),
             // patience is looked after at each turn; without a moving socket that is soon enough
             control: moved.get(control_at..http_at).is_some_and(|c| c.contains(&true) || c.len() > 1),
@@ -374,13 +384,12 @@ impl Runtime {
     }
 
     fn signals(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let mut bytes = [0u8; 16];
-        let n = self.options.signals.as_mut().and_then(|s| s.read(&mut bytes).ok()).unwrap_or(0);
-        let bytes = bytes.get(..n).unwrap_or_default();
-        if bytes.contains(&b'T') {
+        let Some(signals) = &mut self.options.signals else { return };
+        let mut bytes = [0u8; 64];
+        if signals.end.read(&mut bytes).is_ok_and(|n| n > 0) {
             self.stop.store(true, Ordering::Relaxed);
         }
-        if bytes.contains(&b'H') {
+        if signals.reload.read(&mut bytes).is_ok_and(|n| n > 0) {
             self.reload(now, actions);
         }
     }

@@ -209,7 +209,9 @@ impl Server {
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddrV4, device: usize, now: Instant, asked: &mut Vec<Asked>) {
-        let same = self.connections.iter().filter(|c| c.peer.ip() == peer.ip()).count();
+        // one that has had its last answer is only waiting for the client to hang up
+        let open = |c: &&Connection| c.peer.ip() == peer.ip() && !matches!(c.state, State::Lingering);
+        let same = self.connections.iter().filter(open).count();
         if stream.set_nonblocking(true).is_err() {
             return;
         }
