@@ -28,6 +28,9 @@ fn plug_in(test: &str, brand: &Brand, mac: &str, fixture: &str, port: u16) {
         return;
     };
     let phone = t.phone(0);
+    if !sip::fixture(fixture).message(&phone.hex(), phone.ip, port).contains(&phone.hex()) {
+        let _ = phone.connect(); // any packet to the router, as DHCP was a moment ago: it is a neighbour now
+    }
     let got = phone.sipp_from(fixture, port);
     assert!(got.ok, "{}", got.log);
     let url = got.url.expect("a URL");
@@ -106,6 +109,14 @@ fn yealink_t53w() {
 #[test]
 fn planet_writes_mac_equals_and_no_tag() {
     plug_in("pnp-planet", &FANVIL, "0c:38:3e:a9:99:48", "planet", 5060);
+}
+
+/// It names neither MAC nor vendor: the neighbour table tells who it is, and a brand that the program does not know is
+/// served by its section of the config alone.
+#[test]
+fn audiocodes_is_known_by_its_neighbour_entry() {
+    let brand = Brand { vendor: "audiocodes", oui: "00:90:8f:*:*:*", url: "{upstream}/prov/audiocodes/" };
+    plug_in("pnp-audc", &brand, "00:90:8f:60:2a:ac", "audiocodes", 5060);
 }
 
 #[test]
