@@ -7,6 +7,7 @@ use super::vendors::KnownVendor;
 use super::{template, value};
 use crate::proto::mac::{Mac, MacPattern};
 use crate::proto::uci::{self, Entry};
+use crate::proto::url::Template;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -148,7 +149,7 @@ struct AgentAt {
 struct TemplateAt {
     vendor: usize,
     line: u32,
-    facts: template::Facts,
+    template: Template,
 }
 
 struct Reader<'a> {
@@ -371,8 +372,8 @@ impl Reader<'_> {
                         }
                     }
                 }
-                if let Ok(facts) = template::check(&url) {
-                    templates.push(TemplateAt { vendor: index, line: v.line("url").unwrap_or(group.line), facts });
+                if let Ok(template) = template::check(&url) {
+                    templates.push(TemplateAt { vendor: index, line: v.line("url").unwrap_or(group.line), template });
                 }
             }
             vendors.push(VendorSection { name: name.to_string(), enabled, ouis, url });
@@ -439,7 +440,7 @@ impl Reader<'_> {
             self.report(at.line, true, message);
         }
         let name_of = |t: &TemplateAt| config.vendors.get(t.vendor).map_or("", |v| v.name.as_str());
-        let needs_upstream = templates.iter().find(|t| t.facts.upstream && agent.upstream.is_empty());
+        let needs_upstream = templates.iter().find(|t| t.template.is_below_upstream() && agent.upstream.is_empty());
         if let Some(user) = needs_upstream {
             let bad = at.upstream.and_then(|line| {
                 self.problems.iter_mut().find(|p| p.line == line && p.message.starts_with("upstream "))
@@ -462,10 +463,10 @@ impl Reader<'_> {
         }
         for template in templates {
             let name = name_of(template);
-            if !https && template.facts.https {
+            if !https && template.template.is_own_https() {
                 self.report(template.line, false, format!("vendor '{name}': url is https, but {no_https}"));
             }
-            if template.facts.provpass && agent.provpass.is_empty() {
+            if template.template.holds_provpass() && agent.provpass.is_empty() {
                 let message = format!(
                     "vendor '{name}': url uses {{provpass}}, but provpass is not set; \
                      set it, or take the parameter out of the url"

@@ -11,12 +11,6 @@ pub(super) struct HttpUrl<'a> {
     pub(super) rest: &'a str,
 }
 
-impl HttpUrl<'_> {
-    pub(super) fn is_https(&self) -> bool {
-        self.origin.starts_with("https:")
-    }
-}
-
 /// Takes an absolute http(s) URL apart. The error is a clause that follows the option's name.
 pub(super) fn http_url(text: &str) -> Result<HttpUrl<'_>, String> {
     if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic() || "\"<>\\^`|".contains(*c)) {

@@ -409,7 +409,7 @@ fn sections(config: &Config) -> (Vec<Active>, Vec<Option<Section>>) {
     for v in &config.vendors {
         let vendor = vendor::by_name(&v.name).unwrap_or(&vendor::GENERIC);
         actives.push(Active { vendor, name: v.name.clone(), enabled: v.enabled, ouis: v.ouis.clone() });
-        let section = Template::parse(&v.url).and_then(|template| {
+        let section = Template::parse(&v.url).map_err(|why| format!("its url {why}")).and_then(|template| {
             let mapping = Mapping::new(&v.name, &template, &config.agent.upstream, config.agent.provpass.expose())?;
             Ok(Section { origin: mapping.origin().to_string(), mapping })
         });

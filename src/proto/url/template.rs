@@ -114,12 +114,13 @@ pub(super) fn fill(out: &mut String, hole: Hole, site: Site<'_>, values: &Values
 }
 
 impl Template {
-    /// Reads a template. The error says what is wrong and what would be right; it quotes nothing but placeholders.
+    /// Reads a template. The error is a clause that follows the word `url`: what is wrong and what would be right. It
+    /// quotes nothing but placeholders.
     ///
     /// It begins with `{upstream}` or `http(s)://host`. `{provpass}` may stand in a directory or in a parameter's
     /// value, where it can be taken out for the LAN, but not in the file name, which the phone must know.
     pub fn parse(text: &str) -> Result<Template, String> {
-        let wrong = |why: &str| Err(format!("the url {why}"));
+        let wrong = |why: &str| Err(why.to_string());
         if !is_clean(text) {
             return wrong("holds a blank, a quote or another character that no URL has; percent-encode it");
         }
@@ -172,6 +173,22 @@ impl Template {
         Ok(Template { base, path, query })
     }
 
+    /// Does it begin with `{upstream}`, rather than with a host of its own?
+    pub fn is_below_upstream(&self) -> bool {
+        self.base.is_none()
+    }
+
+    /// Has it a host of its own that speaks https?
+    pub fn is_own_https(&self) -> bool {
+        self.base.as_deref().and_then(Parts::parse).is_some_and(|parts| parts.https)
+    }
+
+    /// Does the password stand in it?
+    pub fn holds_provpass(&self) -> bool {
+        let holds = |pieces: &[Piece]| pieces.contains(&Piece::Hole(Hole::Provpass));
+        holds(&self.path) || self.query.iter().flatten().any(|param| holds(&param.value))
+    }
+
     /// The whole URL, with the secret: for the upstream only. `upstream` is the option's value; what is not known of
     /// the phone becomes empty.
     pub fn expand(&self, upstream: &str, provpass: &str, vendor: &str, values: &Values<'_>) -> String {
@@ -219,7 +236,7 @@ fn pieces(text: &str) -> Result<Vec<Piece>, String> {
             None => {
                 let names: Vec<&str> = HOLES.iter().map(|(name, _)| *name).collect();
                 let part: String = from.chars().take(12).collect();
-                return Err(format!("the url has '{part}', which is no placeholder; there are {}", names.join(" ")));
+                return Err(format!("has '{part}', which is no placeholder; there are {}", names.join(" ")));
             }
         }
     }
@@ -245,9 +262,7 @@ fn params(pieces: Vec<Piece>) -> Result<Vec<Param>, String> {
             if param.name.is_none() {
                 if let Some((name, rest)) = part.split_once('=') {
                     if !param.value.is_empty() {
-                        return Err(
-                            "the url has a placeholder in a parameter's name; it can stand in the value only".into()
-                        );
+                        return Err("has a placeholder in a parameter's name; it can stand in the value only".into());
                     }
                     param.name = Some(name.to_string());
                     value = rest;
@@ -263,7 +278,7 @@ fn params(pieces: Vec<Piece>) -> Result<Vec<Param>, String> {
     let bad =
         |p: &Param| p.name.as_deref().unwrap_or_default().is_empty() && p.value.contains(&Piece::Hole(Hole::Provpass));
     if out.iter().any(bad) {
-        return Err("the url has {provpass} in a parameter without a name; write name={provpass}".into());
+        return Err("has {provpass} in a parameter without a name; write name={provpass}".into());
     }
     Ok(out)
 }
