@@ -209,7 +209,7 @@ fn warm_configs(arena: &Arena) {
         let conf = format!(
             "daemon off; user root; worker_processes 1; pid {d}/pid; error_log {d}/error.log;\nevents {{ worker_connections 1024; }}\n\
              http {{ access_log off; client_body_temp_path {d}/t1; proxy_temp_path {d}/t2; fastcgi_temp_path {d}/t3; uwsgi_temp_path {d}/t4; scgi_temp_path {d}/t5;\n\
-             proxy_cache_path {d}/cache keys_zone=c:1m; keepalive_requests 1000000; sendfile on; tcp_nopush on;\n\
+             proxy_cache_path {d}/cache keys_zone=c:1m; keepalive_requests 1000000; sendfile on;\n\
              server {{ listen {}:{NGINX_PORT}; location /snom/ {{ proxy_pass http://{}:8000/prov/snom/; proxy_cache c; proxy_cache_valid 200 1h; }} }} }}\n",
             arena.router, arena.upstream
         );
