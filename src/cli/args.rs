@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Where OpenWrt has the config.
-const CONFIG: &str = "/etc/config/phoneprov";
+pub(super) const CONFIG: &str = "/etc/config/phoneprov";
 
 /// What was given.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             other => return Err(other.unexpected().to_string()),
         }
     }
-    let verb = verb.ok_or("which verb?")?;
+    let verb = verb.ok_or("name a verb")?;
     if let Some(option) = used.iter().find(|o| !verb.options.contains(o)) {
         return Err(format!("'{}' takes no --{option}", verb.name));
     }
@@ -125,7 +125,7 @@ mod test {
     #[test]
     fn usage() {
         let wrong = |text| line(text).err().unwrap_or_default();
-        assert_eq!(wrong(""), "which verb?");
+        assert_eq!(wrong(""), "name a verb");
         assert_eq!(wrong("frobnicate"), "no verb 'frobnicate'");
         assert_eq!(wrong("phone"), "'phone' needs MAC");
         assert_eq!(wrong("phone 00:04"), "'00:04' is no MAC; write it as 00:04:13:aa:bb:cc");

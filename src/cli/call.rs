@@ -1,30 +1,50 @@
 //! Asks the running agent over its control socket.
 
-use super::args::Args;
+use super::args::{Args, CONFIG};
+use super::text::say;
 use super::{DONE, FAILED};
 use serde_json::{json, Value};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// `option run_dir` where none is given.
+const RUN_DIR: &str = "/var/run/phoneprov";
 /// Longest answer: 4,096 phones with their configs.
 const ANSWER: u64 = 16 * 1024 * 1024;
 /// A refresh takes as long as the upstream may.
 const PATIENCE: Duration = Duration::from_secs(310);
 
-fn socket(args: &Args) -> PathBuf {
+/// Where the agent listens; an error where that cannot be known.
+fn socket(args: &Args) -> Result<PathBuf, String> {
     if let Some(socket) = &args.socket {
-        return socket.clone();
+        return Ok(socket.clone());
     }
-    // a config that cannot be read is `check`'s business; the default is right nearly always
-    let run_dir = super::setup::config(args).map(|(config, _)| config.agent.run_dir);
-    run_dir.unwrap_or_else(|_| PathBuf::from("/var/run/phoneprov")).join("control.sock")
+    let of = |run_dir: &str| Path::new(run_dir).join("control.sock");
+    if let Ok((config, _)) = super::setup::config(args) {
+        return Ok(config.agent.run_dir.join("control.sock"));
+    }
+    match std::fs::read_to_string(&args.config) {
+        // a mistake in it is `check`'s business: the agent runs on with what it read before
+        Ok(text) => Ok(of(run_dir(&text).unwrap_or(RUN_DIR))),
+        Err(_) if args.config == Path::new(CONFIG) => Ok(of(RUN_DIR)),
+        Err(e) => Err(format!("{}: {e}; it says where the agent listens, as --socket would", args.config.display())),
+    }
+}
+
+/// The `run_dir` of a config that does not parse.
+fn run_dir(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let named = (words.next(), words.next()) == (Some("option"), Some("run_dir"));
+        words.next().filter(|_| named).map(|v| v.trim_matches(['\'', '"'])).filter(|v| !v.is_empty())
+    })
 }
 
 /// One request, one answer: the result, or a sentence that says why there is none.
 pub(super) fn call(args: &Args, request: &Value) -> Result<Value, String> {
-    let path = socket(args);
+    let path = socket(args)?;
     let stream = UnixStream::connect(&path).map_err(|e| match e.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => format!(
             "the agent is not running (no answer on {}); start it with /etc/init.d/phoneprov start",
@@ -51,14 +71,23 @@ pub(super) fn call(args: &Args, request: &Value) -> Result<Value, String> {
 
 /// Asks, and prints the answer as JSON or by `print`.
 pub(super) fn show(args: &Args, request: &Value, print: fn(&Value)) -> i32 {
+    judge(args, request, print, |_| true)
+}
+
+/// The same where an answer may say that what was asked for did not come about.
+pub(super) fn judge(args: &Args, request: &Value, print: fn(&Value), good: fn(&Value) -> bool) -> i32 {
     match call(args, request) {
         Ok(result) => {
             if args.json {
-                println!("{result:#}");
+                say!("{result:#}");
             } else {
                 print(&result);
             }
-            DONE
+            if good(&result) {
+                DONE
+            } else {
+                FAILED
+            }
         }
         Err(why) => failed(args, &why),
     }
@@ -67,9 +96,23 @@ pub(super) fn show(args: &Args, request: &Value, print: fn(&Value)) -> i32 {
 /// Says why, in the form that was asked for.
 pub(super) fn failed(args: &Args, why: &str) -> i32 {
     if args.json {
-        println!("{:#}", json!({"error": why}));
+        say!("{:#}", json!({"error": why}));
     } else {
         eprintln!("phoneprov: {why}");
     }
     FAILED
+}
+
+#[cfg(test)]
+mod test {
+    use super::run_dir;
+
+    #[test]
+    fn run_dir_of_a_broken_config() {
+        assert_eq!(run_dir("config agent\n\toption run_dir '/a/b'\noptoin x\n"), Some("/a/b"));
+        assert_eq!(run_dir("option  run_dir\t/c\n"), Some("/c"));
+        for none in ["", "option run_dirs /c", "option run_dir ''", "#option run_dir '/c'"] {
+            assert_eq!(run_dir(none), None, "{none}");
+        }
+    }
 }

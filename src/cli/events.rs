@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::call::show;
-use super::text::{ago, field};
+use super::text::{ago, field, say};
 use serde_json::{json, Value};
 
 pub(super) fn run(args: &Args) -> i32 {
@@ -12,6 +12,6 @@ pub(super) fn run(args: &Args) -> i32 {
 fn print(result: &Value) {
     for event in result.get("events").and_then(Value::as_array).into_iter().flatten() {
         let mac = event.get("mac").and_then(Value::as_str).map(|m| format!("{m}: ")).unwrap_or_default();
-        println!("{}: {}: {mac}{}", ago(event.get("time")), field(event, "kind"), field(event, "text"));
+        say!("{}: {}: {mac}{}", ago(event.get("time")), field(event, "kind"), field(event, "text"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::call::show;
-use super::text::number;
+use super::text::{number, say};
 use serde_json::{json, Value};
 
 pub(super) fn run(args: &Args) -> i32 {
@@ -11,5 +11,5 @@ pub(super) fn run(args: &Args) -> i32 {
 
 fn print(result: &Value) {
     let n = number(result, "forgotten");
-    println!("forgot {n} phone{}", if n == 1 { "" } else { "s" });
+    say!("forgot {n} phone{}", if n == 1 { "" } else { "s" });
 }

@@ -19,6 +19,7 @@ mod text;
 
 use args::Args;
 use std::ffi::OsString;
+use text::say;
 
 /// Exit codes of all verbs (design section 8).
 const DONE: i32 = 0;
@@ -90,11 +91,11 @@ const VERBS: &[Verb] = &[
 pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
     match args::parse(args) {
         Ok(args::Parsed::Help) => {
-            print!("{}", help());
+            say!("{}", help().trim_end());
             DONE
         }
         Ok(args::Parsed::Version) => {
-            println!("phoneprov {}", env!("CARGO_PKG_VERSION"));
+            say!("phoneprov {}", env!("CARGO_PKG_VERSION"));
             DONE
         }
         Ok(args::Parsed::Verb(verb, args)) => (verb.run)(&args),

@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::call::show;
-use super::text::{ago, field, number, state};
+use super::text::{ago, field, number, say, state};
 use serde_json::{json, Value};
 
 pub(super) fn run(args: &Args) -> i32 {
@@ -10,16 +10,17 @@ pub(super) fn run(args: &Args) -> i32 {
 }
 
 fn print(p: &Value) {
-    println!("{} {} {} {}", field(p, "mac"), field(p, "vendor"), field(p, "model"), field(p, "firmware"));
-    println!("address {}, seen {}", field(p, "ip"), ago(p.get("last_seen")));
+    say!("{} {} {} {}", field(p, "mac"), field(p, "vendor"), field(p, "model"), field(p, "firmware"));
+    say!("address {}, seen {}", field(p, "ip"), ago(p.get("last_seen")));
     for config in p.get("configs").and_then(Value::as_array).into_iter().flatten() {
-        println!("\n{}: {}", field(config, "name"), state(config));
+        say!("\n{}: {}", field(config, "name"), state(config));
         if let Some(sha256) = config.get("sha256").and_then(Value::as_str) {
-            println!(
-                "  {} bytes, sha256 {sha256}\n  stored {}, {} generations, confirmed {}, served {}",
+            say!(
+                "  {} bytes, sha256 {sha256}\n  stored {}, {} generation{}, confirmed {}, served {}",
                 number(config, "size"),
                 ago(config.get("stored_at")),
                 number(config, "generations"),
+                if number(config, "generations") == 1 { "" } else { "s" },
                 ago(config.get("confirmed_at")),
                 ago(config.get("served_at"))
             );
@@ -27,9 +28,9 @@ fn print(p: &Value) {
     }
     let events: Vec<&Value> = p.get("events").and_then(Value::as_array).into_iter().flatten().collect();
     if !events.is_empty() {
-        println!();
+        say!();
     }
     for event in events {
-        println!("{}: {}: {}", ago(event.get("time")), field(event, "kind"), field(event, "text"));
+        say!("{}: {}: {}", ago(event.get("time")), field(event, "kind"), field(event, "text"));
     }
 }

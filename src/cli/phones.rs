@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::call::show;
-use super::text::{ago, field, state, table};
+use super::text::{ago, field, say, state, table};
 use serde_json::{json, Value};
 
 pub(super) fn run(args: &Args) -> i32 {
@@ -12,7 +12,7 @@ pub(super) fn run(args: &Args) -> i32 {
 fn print(result: &Value) {
     let phones: &[Value] = result.get("phones").and_then(Value::as_array).map_or(&[], Vec::as_slice);
     if phones.is_empty() {
-        println!(
+        say!(
             "No phone has been seen yet. Is it plugged into a served network, and its vendor enabled? Try: phoneprov probe"
         );
         return;
@@ -29,5 +29,5 @@ fn print(result: &Value) {
             state(p.get("config").unwrap_or(&Value::Null)),
         ]);
     }
-    print!("{}", table(&rows));
+    say!("{}", table(&rows).trim_end());
 }

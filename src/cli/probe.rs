@@ -1,8 +1,9 @@
 //! `phoneprov probe`: be a phone on the LAN, and say what it would get and where it fails.
 
 use super::args::Args;
-use super::call::failed;
-use super::softphone::{Brand, SoftPhone, BRANDS};
+use super::call::{call, failed};
+use super::softphone::{SoftPhone, BRANDS, OTHER};
+use super::text::say;
 use super::{setup, DONE, FAILED};
 use crate::net::interfaces;
 use crate::proto::mac::Mac;
@@ -10,27 +11,38 @@ use serde_json::{json, Value};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+/// How long a phone waits for the NOTIFY.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 pub(super) fn run(args: &Args) -> i32 {
     match prepare(args) {
-        Ok((phone, device)) => probe(args, phone, &device),
+        Ok(mut probe) => probe.run(args),
         Err(why) => failed(args, &why),
     }
 }
 
+/// A phone, where it stands, and what the config says of it.
+struct Probe {
+    phone: SoftPhone,
+    device: String,
+    vendor: String,
+    enabled: bool,
+}
+
 /// Who the phone is and where it stands.
-fn prepare(args: &Args) -> Result<(SoftPhone, String), String> {
+fn prepare(args: &Args) -> Result<Probe, String> {
     let (config, _) = setup::config(args).map_err(|e| e.to_string())?;
-    let named = args.vendor.as_deref();
-    let section = config
-        .vendors
-        .iter()
-        .find(|v| named.map_or(v.enabled, |n| v.name == n))
-        .ok_or_else(|| format!("no vendor '{}' in {}", named.unwrap_or("enabled"), args.config.display()))?;
-    let brand: &'static Brand = BRANDS
-        .iter()
-        .find(|b| b.vendor == section.name)
-        .or(BRANDS.first())
-        .ok_or("this build knows no phone to imitate")?;
+    let file = args.config.display();
+    let section = match args.vendor.as_deref() {
+        Some(named) => config.vendors.iter().find(|v| v.name == named).ok_or_else(|| {
+            let all: Vec<&str> = config.vendors.iter().map(|v| v.name.as_str()).collect();
+            format!("{file} has no vendor '{named}', only {}", all.join(", "))
+        })?,
+        None => config.vendors.iter().find(|v| v.enabled).ok_or_else(|| {
+            format!("no vendor is enabled in {file}; set option enabled '1' in one, or name one with --vendor")
+        })?,
+    };
+    let brand = BRANDS.iter().find(|b| b.vendor == section.name).unwrap_or(&OTHER);
     let mac = match args.mac {
         Some(mac) => mac,
         None => {
@@ -49,7 +61,8 @@ fn prepare(args: &Args) -> Result<(SoftPhone, String), String> {
         .find(|d| d.name == device)
         .and_then(|d| d.addresses.first().map(|(a, _)| *a))
         .ok_or_else(|| format!("device {device} is down or has no IPv4 address; see ip addr show {device}"))?;
-    Ok((SoftPhone::new(brand, mac, address)?, device))
+    let phone = SoftPhone::new(brand, mac, address)?;
+    Ok(Probe { phone, device, vendor: section.name.clone(), enabled: section.enabled })
 }
 
 struct Report {
@@ -60,14 +73,14 @@ struct Report {
 impl Report {
     fn step(&mut self, name: &str, ok: bool, text: String) {
         if !self.json {
-            println!("{} {name}: {text}", if ok { "ok    " } else { "FAILED" });
+            say!("{} {name}: {text}", if ok { "ok    " } else { "FAILED" });
         }
         self.steps.push(json!({"step": name, "ok": ok, "text": text}));
     }
 
     fn end(self, ok: bool) -> i32 {
         if self.json {
-            println!("{:#}", json!({"ok": ok, "steps": self.steps}));
+            say!("{:#}", json!({"ok": ok, "steps": self.steps}));
         }
         if ok {
             DONE
@@ -77,47 +90,89 @@ impl Report {
     }
 }
 
-fn probe(args: &Args, mut phone: SoftPhone, device: &str) -> i32 {
-    let mut report = Report { json: args.json, steps: Vec::new() };
-    let who = format!("a {} phone with MAC {} on {device}", phone.brand.vendor, phone.mac);
-    report.step("phone", true, who);
-    let group = SocketAddrV4::new(Ipv4Addr::new(224, 0, 1, 75), 5060);
-    let told = match phone.subscribe(group, Duration::from_secs(5)) {
-        Ok(told) => told,
-        Err(why) => {
+impl Probe {
+    fn run(&mut self, args: &Args) -> i32 {
+        let mut report = Report { json: args.json, steps: Vec::new() };
+        let text = format!("a {} phone with MAC {} on {}", self.vendor, self.phone.mac, self.device);
+        report.step("phone", true, text);
+        if !self.enabled {
             let text = format!(
-                "{why}; is the agent running (phoneprov status), is PnP on (option pnp), is the vendor enabled, does the firewall let UDP 5060 in from {device}?"
+                "vendor '{}' is not enabled in {}, so its phones get no answer; set option enabled '1' in its section and reload the agent",
+                self.vendor,
+                args.config.display()
             );
-            report.step("SUBSCRIBE", false, text);
+            report.step("vendor", false, text);
             return report.end(false);
         }
-    };
-    let after = told.after.as_secs_f64() * 1000.0;
-    report.step("SUBSCRIBE", true, format!("answered by {} after {after:.1} ms", told.by));
-    report.step("NOTIFY", true, told.url.clone());
-    let mut all = true;
-    for url in phone.urls(&told.url) {
-        match phone.get(&url, Duration::from_secs(30)) {
-            Ok(got) if got.status == 200 => {
-                let text = format!("{url}: {} bytes, {}, sha256 {}", got.body.len(), got.label, got.sha256);
-                report.step("GET", true, text);
-            }
-            // phones go on when an optional file is missing; the last one is their own
-            Ok(got)
-                if got.status == 404 && !url.contains(&phone.mac.hex()) && !url.contains(&phone.mac.hex_upper()) =>
-            {
-                report.step("GET", true, format!("{url}: not there, which phones take"));
-            }
-            Ok(got) => {
-                let text = String::from_utf8_lossy(&got.body).into_owned();
-                report.step("GET", false, format!("{url}: status {}: {}", got.status, text.trim()));
-                all = false;
-            }
+        let group = SocketAddrV4::new(Ipv4Addr::new(224, 0, 1, 75), 5060);
+        let told = match self.phone.subscribe(group, PATIENCE) {
+            Ok(told) => told,
             Err(why) => {
-                report.step("GET", false, format!("{url}: {why}"));
-                all = false;
+                report.step("SUBSCRIBE", false, format!("{why}: {}", self.silence(args)));
+                return report.end(false);
             }
+        };
+        let after = told.after.as_secs_f64() * 1000.0;
+        report.step("SUBSCRIBE", true, format!("answered by {} after {after:.1} ms", told.by));
+        report.step("NOTIFY", true, told.url.clone());
+        let urls = self.phone.urls(&told.url);
+        let mut all = true;
+        for (i, url) in urls.iter().enumerate() {
+            let (ok, text) = self.fetch(url, i + 1 == urls.len());
+            report.step("GET", ok, format!("{url}: {text}"));
+            all &= ok;
         }
+        report.end(all)
     }
-    report.end(all)
+
+    /// Why nobody answered, as far as it can be known.
+    fn silence(&self, args: &Args) -> String {
+        let status = match call(args, &json!({"op": "status"})) {
+            Ok(status) => status,
+            Err(why) => return why,
+        };
+        let texts = |list: &str, field: fn(&Value) -> Option<&str>| -> Vec<String> {
+            let all = status.get(list).and_then(Value::as_array).into_iter().flatten();
+            all.filter_map(field).map(str::to_string).collect()
+        };
+        if status.pointer("/pnp/enabled") == Some(&Value::Bool(false)) {
+            return "PnP is off (option pnp '0'); phones learn the URL by DHCP only".to_string();
+        }
+        if !texts("vendors", Value::as_str).contains(&self.vendor) {
+            return format!("the agent does not serve vendor '{}' yet; reload it", self.vendor);
+        }
+        if let Some(trouble) = texts("troubles", Value::as_str).first() {
+            return trouble.clone();
+        }
+        let devices = texts("devices", |d| d.get("name").and_then(Value::as_str));
+        if !devices.contains(&self.device) {
+            return format!("the agent serves {}, is {} on that network?", devices.join(" and "), self.device);
+        }
+        format!(
+            "the agent runs and serves {}; does MAC {} match an oui of it, and does the firewall let UDP 5060 to 224.0.1.75 in from {}? phoneprov run --verbose says why it is silent",
+            self.vendor, self.phone.mac, self.device
+        )
+    }
+
+    /// One file, and how it went. Phones go on when an optional file is missing, but need the last one.
+    fn fetch(&self, url: &str, needed: bool) -> (bool, String) {
+        let got = match self.phone.get(url, Duration::from_secs(60)) {
+            Ok(got) => got,
+            Err(why) => return (false, why),
+        };
+        if got.status == 200 {
+            return (true, format!("{} bytes, {}, sha256 {}", got.body.len(), got.label, got.sha256));
+        }
+        if got.status == 404 && !needed {
+            return (true, "not there, which phones take".to_string());
+        }
+        let text = String::from_utf8_lossy(&got.body);
+        let text = text.trim().trim_start_matches("phoneprov: ");
+        let hint = match got.status {
+            404 => "; does the provider know this MAC, and are option upstream, the vendor's url and option provpass right?",
+            503 => "; see phoneprov status",
+            _ => "",
+        };
+        (false, format!("status {}: {text}{hint}", got.status))
+    }
 }

@@ -3,6 +3,7 @@
 use super::args::Args;
 use super::setup;
 use super::{DONE, FAILED};
+use crate::config::Agent;
 use crate::net::runtime::{DeviceSource, Options, Runtime, Signals};
 use log::LevelFilter;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -38,9 +39,12 @@ fn start(args: &Args) -> Result<Runtime, String> {
     }
     let devices = setup::devices(args, &config)?;
     let again: PathBuf = args.config.clone();
+    let first = config.agent.clone();
     let reload = move || match crate::config::load(&again, &crate::config::known_vendors()) {
-        Ok(loaded) => {
+        Ok(mut loaded) => {
             loaded.warnings.iter().for_each(|w| log::warn!("{w}"));
+            needs_restart(&first, &loaded.config.agent);
+            loaded.config.agent.run_dir = first.run_dir.clone();
             Ok(loaded.config)
         }
         Err(problems) => Err(problems.to_string()),
@@ -53,6 +57,20 @@ fn start(args: &Args) -> Result<Runtime, String> {
         signals: Some(signals().map_err(|e| format!("cannot catch signals: {e}"))?),
     };
     Runtime::start(options)
+}
+
+/// Warns of what a running agent cannot change.
+fn needs_restart(first: &Agent, now: &Agent) {
+    let changed = [
+        ("option enabled '0'", !now.enabled),
+        ("list network", now.networks != first.networks),
+        ("list device", now.devices != first.devices),
+        ("option state_dir", now.state_dir != first.state_dir),
+        ("option run_dir", now.run_dir != first.run_dir),
+    ];
+    for (what, _) in changed.iter().filter(|(_, changed)| *changed) {
+        log::warn!("{what} has changed: that takes effect with the next start (/etc/init.d/phoneprov restart)");
+    }
 }
 
 fn signals() -> std::io::Result<Signals> {

@@ -10,59 +10,141 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// How a brand's phone looks on the wire.
+/// How a brand's phone looks on the wire. `{mac}` in the texts is the MAC as twelve digits, `{MAC}` in capitals, `{mac:}`
+/// and `{MAC-}` with separators.
 pub(super) struct Brand {
     pub(super) vendor: &'static str,
     /// In the Event header.
     event_vendor: &'static str,
     model: &'static str,
     version: &'static str,
-    /// `{mac}` and friends are not needed: `MAC%3a` and the MAC in this case.
-    upper: bool,
     sip_agent: &'static str,
-    /// HTTP User-Agent before and after the MAC.
-    agent: (&'static str, &'static str, fn(Mac) -> String),
-    /// What it asks for behind a folder URL, before its own file.
-    pub(super) files: &'static [&'static str],
+    /// HTTP User-Agent.
+    agent: &'static str,
+    /// What it asks for behind a folder URL, in its order; it needs the last one, the others may be missing.
+    files: &'static [&'static str],
 }
 
-/// One brand for each way that phones behave; others are asked for as snom.
+/// One phone of each brand (phone-facts 1.3, 3.1 and 3.2).
 pub(super) const BRANDS: &[Brand] = &[
     Brand {
         vendor: "snom",
         event_vendor: "snom",
         model: "snomD785",
         version: "10.1.169.16",
-        upper: true,
         sip_agent: "snomD785/10.1.169.16",
-        agent: (
-            "Mozilla/4.0 (compatible; snomD785-SIP 10.1.169.16 2010.12-00001-gd311851f1 ",
-            " SXM:0 UXM:0 UXMC:0)",
-            |mac| mac.hex_upper(),
-        ),
-        files: &[],
+        agent: "Mozilla/4.0 (compatible; snomD785-SIP 10.1.169.16 2010.12-00001-gd311851f1 {MAC} SXM:0 UXM:0 UXMC:0)",
+        files: &["snomD785.htm", "snomD785-{MAC}.htm"],
     },
     Brand {
         vendor: "mitel",
         event_vendor: "Aastra",
         model: "6869i",
         version: "4.2.0.181",
-        upper: true,
         sip_agent: "Aastra 6869i/4.2.0.181",
-        agent: ("Aastra6869i MAC:", " V:4.2.0.181-SIP", |mac| mac.join("-", true)),
-        files: &["startup.cfg"],
+        agent: "Aastra6869i MAC:{MAC-} V:4.2.0.181-SIP",
+        files: &["startup.cfg", "{MAC}.cfg"],
     },
     Brand {
         vendor: "yealink",
         event_vendor: "Yealink",
         model: "T46S",
         version: "66.86.0.15",
-        upper: false,
         sip_agent: "Yealink SIP-T46S 66.86.0.15",
-        agent: ("Yealink SIP-T46S 66.86.0.15 ", "", |mac| mac.to_string()),
-        files: &["y000000000066.cfg"],
+        agent: "Yealink SIP-T46S 66.86.0.15 {mac:}",
+        files: &["y000000000066.cfg", "{mac}.cfg"],
+    },
+    Brand {
+        vendor: "grandstream",
+        event_vendor: "Grandstream",
+        model: "GXP1628",
+        version: "1.0.4.138",
+        sip_agent: "Grandstream GXP1628 1.0.4.138",
+        agent: "Grandstream Model HW GXP1628 SW 1.0.4.138 DevId {mac}",
+        files: &["cfg{mac}", "cfg{mac}.xml"],
+    },
+    Brand {
+        vendor: "fanvil",
+        event_vendor: "Fanvil",
+        model: "X4",
+        version: "2.10.2.6887",
+        sip_agent: "Fanvil X4 2.10.2.6887",
+        agent: "Fanvil X4 2.10.2.6887 {mac}",
+        files: &["f0X4hw1.100.cfg", "{mac}.cfg"],
+    },
+    Brand {
+        vendor: "htek",
+        event_vendor: "Htek",
+        model: "UC903",
+        version: "2.0.4.2",
+        sip_agent: "Htek UC903 2.0.4.2",
+        agent: "Htek UC903 2.0.4.2 {mac:}",
+        files: &["cfg{MAC}.xml"],
+    },
+    Brand {
+        vendor: "gigaset",
+        event_vendor: "Gigaset",
+        model: "N720 DM PRO",
+        version: "70.089.00.000.000",
+        sip_agent: "Gigaset N720 DM PRO/70.089.00.000.000",
+        agent: "Gigaset N720 DM PRO/70.089.00.000.000;{MAC}",
+        files: &["{MAC}.xml"],
+    },
+    Brand {
+        vendor: "panasonic",
+        event_vendor: "Panasonic",
+        model: "KX-UT113",
+        version: "01.133",
+        sip_agent: "Panasonic-KX-UT113/01.133",
+        agent: "Panasonic_KX-UT113/01.133 ({mac})",
+        files: &["Config{MAC}.cfg"],
+    },
+    Brand {
+        vendor: "polycom",
+        event_vendor: "Polycom",
+        model: "VVX 400",
+        version: "4.1.4.7430",
+        sip_agent: "PolycomVVX-VVX_400-UA/4.1.4.7430",
+        agent: "FileTransport PolycomVVX-VVX_400-UA/4.1.4.7430 Type/Application",
+        files: &["{mac}.cfg"],
+    },
+    Brand {
+        vendor: "akuvox",
+        event_vendor: "Akuvox",
+        model: "R29",
+        version: "29.30.10.204",
+        sip_agent: "Akuvox R29 29.30.10.204",
+        agent: "Akuvox R29 29.30.10.204 {mac}",
+        files: &["{MAC}.cfg"],
+    },
+    Brand {
+        vendor: "cisco",
+        event_vendor: "Cisco",
+        model: "SPA508G",
+        version: "7.4.4",
+        sip_agent: "Cisco/SPA508G-7.4.4",
+        agent: "Cisco/SPA508G-7.4.4 ({MAC})(CBT141400UK)",
+        files: &["{mac}.cfg"],
     },
 ];
+
+/// For a vendor section of the admin's own: nothing is known of its phones.
+pub(super) const OTHER: Brand = Brand {
+    vendor: "other",
+    event_vendor: "",
+    model: "",
+    version: "",
+    sip_agent: "",
+    agent: "phoneprov-probe {mac}",
+    files: &["{mac}.cfg"],
+};
+
+fn fill(text: &str, mac: Mac) -> String {
+    text.replace("{mac}", &mac.hex())
+        .replace("{MAC}", &mac.hex_upper())
+        .replace("{mac:}", &mac.to_string())
+        .replace("{MAC-}", &mac.join("-", true))
+}
 
 pub(super) struct SoftPhone {
     pub(super) mac: Mac,
@@ -107,7 +189,7 @@ impl SoftPhone {
     /// Asks by PnP, answers the NOTIFY, and returns the URL in it.
     pub(super) fn subscribe(&mut self, server: SocketAddrV4, patience: Duration) -> Result<Told, String> {
         self.calls += 1;
-        let mac = if self.brand.upper { self.mac.hex_upper() } else { self.mac.hex() };
+        let mac = self.mac.hex_upper();
         let call_id = format!("{}{}@{}", mac, self.calls, self.source.ip());
         let request = phone::Subscribe {
             uri_user: &format!("MAC%3a{mac}"),
@@ -158,15 +240,12 @@ impl SoftPhone {
     /// The URLs the phone fetches, in its order, from the one it was told.
     pub(super) fn urls(&self, told: &str) -> Vec<String> {
         let told = told.replace("{mac}", &self.mac.hex_upper());
+        // a Mitel takes every URL for a folder
+        if !told.ends_with('/') && self.brand.vendor != "mitel" {
+            return vec![told];
+        }
         let folder = told.trim_end_matches('/');
-        let own = match self.brand.vendor {
-            "mitel" => format!("{folder}/{}.cfg", self.mac.hex_upper()),
-            "yealink" => format!("{folder}/{}.cfg", self.mac.hex()),
-            _ => return vec![told],
-        };
-        let mut urls: Vec<String> = self.brand.files.iter().map(|f| format!("{folder}/{f}")).collect();
-        urls.push(own);
-        urls
+        self.brand.files.iter().map(|f| format!("{folder}/{}", fill(f, self.mac))).collect()
     }
 
     /// Fetches a URL as the phone does.
@@ -208,13 +287,33 @@ impl SoftPhone {
         socket.connect_timeout(&SocketAddr::from(to).into(), patience)?;
         let mut stream: TcpStream = socket.into();
         stream.set_read_timeout(Some(patience))?;
-        let (before, after, spell) = self.brand.agent;
-        let agent = format!("{before}{}{after}", spell(self.mac));
+        let agent = fill(self.brand.agent, self.mac);
         let request =
             format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes())?;
         let mut bytes = Vec::new();
         stream.take(bounds::CONFIG_BODY as u64 * 2).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use crate::vendor::{by_name, ALL};
+
+    #[test]
+    fn each_brand_is_one_that_the_agent_takes_it_for() {
+        let mac = Mac([0, 4, 0x13, 0xaa, 0xbb, 0xcc]);
+        for vendor in ALL {
+            let brand = BRANDS.iter().find(|b| b.vendor == vendor.name).unwrap_or(&OTHER);
+            assert_eq!(brand.vendor, vendor.name, "probe can be each brand");
+            let facts = (vendor.user_agent)(&fill(brand.agent, mac));
+            let facts = facts.unwrap_or_else(|| panic!("{}: its User-Agent is not recognised", brand.vendor));
+            assert!(facts.model.is_some() && facts.firmware.is_some(), "{}: {facts:?}", brand.vendor);
+            assert!((vendor.user_agent)(brand.sip_agent).is_some(), "{}: SIP User-Agent", brand.vendor);
+            assert!(vendor.event_vendors.contains(&&*brand.event_vendor.to_ascii_lowercase()), "{}", brand.vendor);
+        }
+        assert!(BRANDS.iter().all(|b| by_name(b.vendor).is_some()));
     }
 }

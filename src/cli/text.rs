@@ -1,7 +1,22 @@
 //! Small pieces of the verbs' output.
 
 use serde_json::Value;
+use std::fmt;
+use std::io::{stdout, Write};
 use std::time::SystemTime;
+
+/// A line to standard output. Unlike println! it does not panic when the reader has gone away (`| head -1`).
+macro_rules! say {
+    () => { $crate::cli::text::line(format_args!("")) };
+    ($($text:tt)*) => { $crate::cli::text::line(format_args!($($text)*)) };
+}
+pub(super) use say;
+
+/// See [`say`].
+pub(super) fn line(text: fmt::Arguments<'_>) {
+    let mut out = stdout().lock();
+    let _ = out.write_fmt(text).and_then(|()| out.write_all(b"\n"));
+}
 
 /// A string field, or "-".
 pub(super) fn field<'a>(value: &'a Value, name: &str) -> &'a str {

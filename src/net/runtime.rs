@@ -106,7 +106,13 @@ impl Runtime {
         std::fs::create_dir_all(&agent.run_dir)
             .map_err(|e| format!("cannot make run_dir {}: {e}", agent.run_dir.display()))?;
         let socket = agent.run_dir.join("control.sock");
-        let control = Control::open(&socket).map_err(|e| format!("cannot listen on {}: {e}", socket.display()))?;
+        let control = Control::open(&socket).map_err(|e| {
+            let hint = match e.kind() {
+                std::io::ErrorKind::AddrInUse => "; stop that one first, or give this one another option run_dir",
+                _ => "",
+            };
+            format!("cannot listen on {}: {e}{hint}", socket.display())
+        })?;
         let opened = store::open(&agent.state_dir).map_err(|e| e.to_string())?;
         let loaded = Loaded {
             configs: opened.found.into_iter().map(|f| (f.key, f.generations)).collect(),
@@ -364,9 +370,7 @@ impl Runtime {
             };
             self.sip.push(socket);
         }
-        for trouble in troubles.iter().filter(|t| !self.troubles.contains(t)) {
-            log::warn!("{trouble}");
-        }
+        self.agent.set_troubles(&troubles, now());
         self.troubles = troubles;
     }
 
@@ -411,7 +415,7 @@ impl Runtime {
                 let before = self.devices.clone();
                 self.open_sip(&before, troubles);
             }
-            Err(why) => log::error!("the config was not taken, the one before stays in force: {why}"),
+            Err(why) => self.agent.reload_failed(&why, now),
         }
     }
 

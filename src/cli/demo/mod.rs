@@ -5,7 +5,7 @@ mod upstream;
 
 use super::args::Args;
 use super::softphone::{Brand, Got, SoftPhone, BRANDS};
-use super::text::table;
+use super::text::{say, table};
 use super::{setup, DONE, FAILED};
 use crate::config::{Config, Secret};
 use crate::core::agent::Device;
@@ -41,7 +41,7 @@ struct Steps {
 impl Steps {
     fn done(&mut self, who: &str, what: &str, figures: String) {
         if !self.json {
-            println!("{:>6} ms  {who:<9} {what:<28} {figures}", self.begin.elapsed().as_millis());
+            say!("{:>6} ms  {who:<9} {what:<28} {figures}", self.begin.elapsed().as_millis());
         }
         self.done.push((who.to_string(), what.to_string(), figures));
     }
@@ -54,16 +54,16 @@ impl Steps {
                 .map(|(who, what, figures)| serde_json::json!({"who": who, "what": what, "figures": figures}))
                 .collect();
             let error = result.as_ref().err();
-            println!("{:#}", serde_json::json!({"ok": error.is_none(), "error": error, "steps": steps}));
+            say!("{:#}", serde_json::json!({"ok": error.is_none(), "error": error, "steps": steps}));
         } else {
             let head = ["WHO", "WHAT", "FIGURES"].map(str::to_string).to_vec();
             let rows = self.done.into_iter().map(|(a, b, c)| vec![a, b, c]);
-            println!("\n{}", table(&std::iter::once(head).chain(rows).collect::<Vec<_>>()));
+            say!("\n{}", table(&std::iter::once(head).chain(rows).collect::<Vec<_>>()));
         }
         match result {
             Ok(()) => {
                 if !self.json {
-                    println!("Every step held.");
+                    say!("Every step held.");
                 }
                 DONE
             }

@@ -1,7 +1,7 @@
 //! What the control socket asks for. One JSON object in (`{"op":"phones"}`), one out
 //! (`{"ok":true,"result":…}` or `{"ok":false,"error":"…"}`).
 
-use super::{Action, Agent};
+use super::{Action, Agent, Device};
 use crate::core::answer::{Answer, Body, Label};
 use crate::core::cache::Waiter;
 use crate::core::now::Now;
@@ -167,6 +167,9 @@ impl Agent {
         now: Now,
         out: &mut Vec<Action>,
     ) -> Option<Value> {
+        if !self.config.agent.pnp {
+            return Some(failed("PnP is off (option pnp '0'), and a resync goes out by its socket"));
+        }
         let phones: Vec<(Mac, SocketAddrV4, usize, &'static str)> = self
             .directory
             .sorted()
@@ -188,7 +191,11 @@ impl Agent {
         let mut collected = Collected::default();
         for (mac, to, device, event) in phones {
             let local = self.devices.get(device).and_then(|d| {
-                d.addresses.iter().find(|_| d.serves(*to.ip())).map(|(own, _)| SocketAddrV4::new(*own, 5060))
+                let near = d
+                    .addresses
+                    .iter()
+                    .find(|(own, prefix)| Device { addresses: vec![(*own, *prefix)], ..d.clone() }.serves(*to.ip()));
+                near.map(|(own, _)| SocketAddrV4::new(*own, 5060))
             });
             let sent = local.and_then(|l| self.pnp.notify(device, l, to, mac, event, now.mono, &mut actions));
             match sent {

@@ -10,7 +10,7 @@ use crate::core::types::ResourceKey;
 use crate::proto::http::{split_target, Method, Request};
 use crate::proto::mac::Mac;
 use crate::proto::url::{resource_name, Values};
-use crate::vendor::{detect, Detected, Evidence, FileKind};
+use crate::vendor::{detect, model_from_event, Detected, Evidence, FileKind};
 use std::net::SocketAddrV4;
 
 /// Bytes of request headers that are passed on, in all.
@@ -39,7 +39,8 @@ impl Agent {
             Evidence { mac: Some(mac), user_agent: sighting.user_agent, event_vendor: sighting.event_vendor };
         let vendor = self.vendor_of(mac, &evidence)?;
         let mut facts = sighting.user_agent.and_then(self.actives.get(vendor)?.vendor.user_agent).unwrap_or_default();
-        facts.model = sighting.model.map(clean).or(facts.model);
+        let rules = self.actives.get(vendor)?.vendor;
+        facts.model = sighting.model.and_then(|m| model_from_event(rules, m)).or(facts.model);
         facts.firmware = sighting.version.map(clean).or(facts.firmware);
         let values =
             Values { mac: Some(mac), ip: Some(ip), model: facts.model.as_deref(), version: facts.firmware.as_deref() };
@@ -54,6 +55,11 @@ impl Agent {
         };
         self.events.push(now.unix, "pnp", Some(mac), format!("{who} at {ip} asked by PnP, was told {url}"));
         let seen = Seen { mac, vendor: &name, by: SeenBy::Pnp, ip, device: sighting.device, facts };
+        // the router itself is no phone: `probe` shall leave no trace
+        let own = self.devices.get(sighting.device).is_some_and(|d| d.owns(ip));
+        if own {
+            return Some(url);
+        }
         if let Some(phone) = self.directory.seen(seen, now) {
             phone.sip_port = sighting.from.port();
             if phone.record.is_some() {

@@ -89,6 +89,7 @@ pub struct Agent {
     actives: Vec<Active>,
     sections: Vec<Option<Section>>,
     devices: Vec<Device>,
+    troubles: Vec<String>,
     directory: Directory,
     pnp: Pnp,
     cache: Cache,
@@ -135,6 +136,7 @@ impl Agent {
             actives,
             sections,
             devices: Vec::new(),
+            troubles: Vec::new(),
             directory: Directory::default(),
             pnp: Pnp::new(seed),
             fetches: fetches::Fetches::default(),
@@ -198,6 +200,23 @@ impl Agent {
             }
         }
         self.devices = devices;
+    }
+
+    /// What cannot be served now, a sentence each: a port that another program has.
+    pub fn set_troubles(&mut self, troubles: &[String], now: Now) {
+        for new in troubles.iter().filter(|t| !self.troubles.contains(t)) {
+            self.events.push(now.unix, "device", None, new.clone());
+        }
+        if troubles.is_empty() && !self.troubles.is_empty() {
+            self.events.push(now.unix, "device", None, "all devices are served again".to_string());
+        }
+        self.troubles = troubles.to_vec();
+    }
+
+    /// The config could not be read again: the one before stays in force.
+    pub fn reload_failed(&mut self, why: &str, now: Now) {
+        let text = format!("the config was not taken, the one before stays in force: {why}");
+        self.events.push(now.unix, "agent", None, text);
     }
 
     /// A SIP datagram came in on `device`; `local` is the address it is answered from.
@@ -277,6 +296,12 @@ impl Agent {
                 cache::Out::Fetch(key) => {
                     let mut more = Vec::new();
                     self.plan_config(&key, now, &mut more, out);
+                    queue.extend(more);
+                }
+                // asked for by the router itself (`probe`): nothing of strangers goes to flash
+                cache::Out::Store(key, ..) if self.directory.get(key.mac).is_none() => {
+                    let mut more = Vec::new();
+                    self.cache.not_kept(&key, now, &mut more);
                     queue.extend(more);
                 }
                 cache::Out::Store(key, meta, body) => out.push(Action::Store(key, meta, body)),

@@ -46,6 +46,7 @@ impl Agent {
             "version": env!("CARGO_PKG_VERSION"),
             "uptime": now.mono.saturating_duration_since(self.started.mono).as_secs(),
             "devices": devices,
+            "troubles": self.troubles,
             "port": self.config.agent.port,
             "vendors": vendors,
             "upstream": upstream,

@@ -382,6 +382,13 @@ impl Cache {
         self.drop_unsaved_over_limit(key);
     }
 
+    /// The new bytes of this config are not to be kept: given to who waits, and forgotten.
+    pub fn not_kept(&mut self, key: &ResourceKey, now: Now, out: &mut Vec<Out>) {
+        if let Some(mut entry) = self.entries.remove(key) {
+            tell_fresh(&mut entry, key, Label::Fresh, now, out);
+        }
+    }
+
     /// The bytes of this generation turned out to be unreadable: the one before is the last good now.
     pub fn unreadable(&mut self, key: &ResourceKey, number: u32) {
         if let Some(entry) = self.entries.get_mut(key) {
