@@ -29,10 +29,12 @@ mod upstream;
 mod faults;
 mod hostile;
 mod killed;
+mod life;
 mod pnp;
 mod secrets;
 mod selftest;
 mod traps;
+mod verbs;
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -159,7 +159,10 @@ impl Agent {
             return Ok(());
         }
         let neighbour = lan.mac_of(ip);
-        let Some(mac) = Mac::find(&rest).or(facts.mac).or(neighbour) else {
+        // y000000000066.cfg (Yealink), cfg000000000000.xml (Htek), 000000000000.cfg (Polycom): files of a model or of all
+        // phones, whose name is no phone's MAC
+        let named = Mac::find(&rest).filter(|m| !m.0.starts_with(&[0, 0, 0]));
+        let Some(mac) = named.or(facts.mac).or(neighbour) else {
             return refuse(404, "the request names no MAC, and your address is not in the neighbour table");
         };
         let evidence = Evidence { mac: Some(mac), user_agent: Some(agent), event_vendor: None };

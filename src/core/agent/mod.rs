@@ -166,7 +166,9 @@ impl Agent {
 
     /// A new config (SIGHUP). What is stored and who waits stays.
     pub fn reload(&mut self, config: Config, now: Now, out: &mut Vec<Action>) {
-        let moved = config.agent.upstream != self.config.agent.upstream || config.vendors != self.config.vendors;
+        let (new, old) = (&config.agent, &self.config.agent);
+        let moved =
+            new.upstream != old.upstream || new.provpass != old.provpass || config.vendors != self.config.vendors;
         (self.actives, self.sections) = sections(&config);
         self.cache.set_limits(cache_limits(&config));
         self.shared.set_limits(config.agent.shared_max, config.agent.fresh_wait, config.agent.upstream_timeout);
@@ -178,6 +180,7 @@ impl Agent {
             self.shared.clear(&mut outs);
             self.run_shared(outs, now, out);
             self.fetches.forget_circuits();
+            self.cache.release_holds();
         }
         self.events.push(now.unix, "agent", None, "the config was read again".to_string());
     }

@@ -110,6 +110,13 @@ impl Cache {
         self.limits = limits;
     }
 
+    /// What the upstream refused or did not have may be there now: another URL or password is in use.
+    pub fn release_holds(&mut self) {
+        for trouble in self.entries.values_mut().filter_map(|e| e.trouble.as_mut()) {
+            trouble.hold_until = None;
+        }
+    }
+
     /// Vendor sections moved: `map` gives the new index, or `None` for one that is gone (its configs stay on flash).
     pub fn renumber(&mut self, map: impl Fn(&ResourceKey) -> Option<usize>) {
         self.entries.retain(|key, entry| match map(key) {
