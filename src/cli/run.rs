@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 pub(super) fn run(args: &Args) -> i32 {
-    setup::log(if args.verbose { LevelFilter::Debug } else { LevelFilter::Info });
+    setup::log(if args.verbose { LevelFilter::Trace } else { LevelFilter::Info });
     // the control socket, the store and status.json are for us alone, whatever the caller's umask
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match start(args) {

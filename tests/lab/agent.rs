@@ -25,7 +25,7 @@ pub struct Agent {
     pub(crate) state_dir: PathBuf,
     pub(crate) run_dir: PathBuf,
     pub(crate) log: PathBuf,
-    pub(crate) log_level: String,
+    pub(crate) verbose: bool,
     /// Options of prlimit, such as `--nofile=40`.
     pub(crate) limits: Vec<String>,
     pub(crate) http: SocketAddr,
@@ -69,7 +69,7 @@ impl Agent {
             .arg(binary())
             .args(["run", "--config"])
             .arg(&self.config)
-            .env("RUST_LOG", &self.log_level)
+            .args(self.verbose.then_some("--verbose"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor"))
             .stderr(log);
@@ -162,7 +162,6 @@ impl Agent {
             .args(words)
             .arg("--config")
             .arg(&self.config)
-            .env("RUST_LOG", &self.log_level)
             .stdin(Stdio::null())
             .output()
             .expect("the binary runs")

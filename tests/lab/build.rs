@@ -26,7 +26,7 @@ pub struct Test {
     lists: Vec<(String, String)>,
     vendors: Vec<(String, bool, Vec<String>, String)>,
     extra: String,
-    log_level: String,
+    verbose: bool,
     limits: Vec<String>,
     tmpfs: Option<u32>,
     agent: bool,
@@ -57,7 +57,7 @@ impl Test {
                 vendor("mitel", &["00:08:5d:*:*:*"], "{upstream}/prov/mitel"),
             ],
             extra: String::new(),
-            log_level: "debug".into(),
+            verbose: true,
             limits: Vec::new(),
             tmpfs: None,
             agent: true,
@@ -117,9 +117,9 @@ impl Test {
         self
     }
 
-    /// `error` to `trace`; `debug` when nothing is said.
-    pub fn log_level(mut self, level: &str) -> Test {
-        self.log_level = level.into();
+    /// Without `--verbose`: for tests that make very many lines.
+    pub fn quiet(mut self) -> Test {
+        self.verbose = false;
         self
     }
 
@@ -264,7 +264,7 @@ impl Test {
             state_dir,
             run_dir,
             log: dir.join("agent.log"),
-            log_level: self.log_level.clone(),
+            verbose: self.verbose,
             limits: self.limits.clone(),
             http: SocketAddr::from((ROUTER, PORT)),
             child: Mutex::default(),

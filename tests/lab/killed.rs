@@ -56,7 +56,7 @@ fn random(state: &mut u64, below: u64) -> u64 {
 #[test]
 fn sigkill_at_any_instant_loses_no_last_good() {
     let given = Arc::new(Given::default());
-    let mut test = Test::new("killed").upstream(changing(given.clone())).option("history", "3").log_level("warn");
+    let mut test = Test::new("killed").upstream(changing(given.clone())).option("history", "3").quiet();
     for mac in PHONES {
         test = test.phone(mac);
     }

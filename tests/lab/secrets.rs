@@ -52,7 +52,7 @@ fn base64(bytes: &[u8]) -> String {
 
 #[test]
 fn no_secret_leaves() {
-    let t = Test::new("secrets").phone(SNOM).phone(MITEL).phone(NEW).log_level("trace").needs("sipp");
+    let t = Test::new("secrets").phone(SNOM).phone(MITEL).phone(NEW).needs("sipp");
     // a template that has the secret in its path too
     let mitel = "{upstream}/prov/{provpass}/mitel";
     let Some(t) = t.vendor("mitel", "00:08:5d:*:*:*", mitel).start() else { return };

@@ -25,7 +25,7 @@ const PHONES: [(&str, Mac, Ipv4Addr); 2] = [
 ];
 
 pub(super) fn run(args: &Args) -> i32 {
-    setup::log(if args.verbose { LevelFilter::Debug } else { LevelFilter::Warn });
+    setup::log(if args.verbose { LevelFilter::Trace } else { LevelFilter::Warn });
     let mut steps = Steps { json: args.json, begin: Instant::now(), done: Vec::new() };
     let result = play(&mut steps);
     steps.end(result)
