@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 /// Connections at once; the agent takes 8 of one address.
 const CONNECTIONS: usize = 50;
-const PER_ADDRESS: usize = 5;
+const PER_ADDRESS: usize = 2;
 const CONFIG: usize = 12 * 1024;
 const FIRMWARE: usize = 8 * 1024 * 1024;
 const FIRMWARE_RATE: usize = 10 * 1024 * 1024;
@@ -66,6 +66,8 @@ struct Client {
 struct Load {
     times: Vec<Duration>,
     failed: usize,
+    /// How the first of them looked.
+    first_failure: Option<String>,
     seconds: f64,
     /// Of the generator itself, to show that it is not what is measured.
     own_cpu: f64,
@@ -137,6 +139,11 @@ fn load(arena: &Arena, to: SocketAddr, target: &dyn Fn(usize) -> String, keep_al
                 }
                 if !whole {
                     result.failed += 1;
+                    let seen = String::from_utf8_lossy(&c.got);
+                    result.first_failure.get_or_insert(match seen.lines().next() {
+                        Some(status) => format!("{status}: {}", seen.lines().last().unwrap_or("")),
+                        None => "closed without an answer".into(),
+                    });
                 }
                 if whole && keep_alive {
                     c.got.clear();
@@ -175,6 +182,9 @@ fn measure(
         let mut l = load(arena, SocketAddr::from((arena.router, port)), target, keep_alive);
         let cpu = common::cpu(pids) - before;
         let (rss, pss) = common::memory(pids);
+        if let Some(why) = &l.first_failure {
+            println!("  {name}, {way}: the first failure: {why}");
+        }
         let rate = l.times.len() as f64 / l.seconds;
         let per_thousand = cpu * 1000.0 / l.times.len().max(1) as f64;
         rows.push(vec![

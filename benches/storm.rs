@@ -20,7 +20,7 @@ mod process;
 use common::{Arena, PORT};
 use faulty::{Fault, Reply, Server};
 use rustix::event::epoll;
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -208,7 +208,7 @@ fn fetch(arena: &Arena, urls: &[Option<String>]) -> (Vec<Duration>, usize, Durat
 /// One GET from the phone's own address; none unless it is its config, whole.
 fn get(arena: &Arena, i: usize, url: &str) -> Option<()> {
     let target = url.strip_prefix("http://")?.split_once('/').map(|(_, t)| format!("/{t}"))?;
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).ok()?;
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).ok()?;
     socket.bind(&SocketAddr::from((arena.phone(i), 0)).into()).ok()?;
     socket.connect_timeout(&SocketAddr::from((arena.router, PORT)).into(), Duration::from_secs(20)).ok()?;
     let mut stream = TcpStream::from(socket);
@@ -239,7 +239,10 @@ fn main() -> ExitCode {
     let sockets: Vec<UdpSocket> = arena.in_lan(|| {
         (0..phones)
             .map(|i| {
-                let s = UdpSocket::bind((arena.phone(i), 5060)).expect("a phone's port");
+                let s = Socket::new(Domain::IPV4, Type::DGRAM, None).expect("a socket");
+                s.set_reuse_address(true).expect("an option"); // on loopback the agent has the same port
+                s.bind(&SocketAddr::from((arena.phone(i), 5060)).into()).expect("a phone's port");
+                let s = UdpSocket::from(s);
                 s.set_nonblocking(true).expect("nonblocking");
                 let _ = SockRef::from(&s).set_multicast_if_v4(&arena.phone(i));
                 s
@@ -248,7 +251,7 @@ fn main() -> ExitCode {
     });
     let probe = arena.in_lan(|| UdpSocket::bind((arena.phone(0), 5061))).expect("a port");
     let _ = SockRef::from(&probe).set_multicast_if_v4(&arena.phone(0));
-    let group = SocketAddr::from((Ipv4Addr::new(224, 0, 1, 75), 5060));
+    let group = arena.group();
     let mut rows = Vec::new();
 
     let agent = arena.agent("agent", 8000, "\toption fresh_for '600'\n");
@@ -280,22 +283,32 @@ fn main() -> ExitCode {
     drop(agent);
 
     if common::found("sipp", "the responder beside it") {
-        let to = if arena.join_group(true) { group } else { SocketAddr::from((arena.router, 5060)) };
+        arena.join_group(true);
         let work = arena.dir.path().join("sipp");
         fs::create_dir_all(&work).expect("a folder");
         fs::write(work.join("uas.xml"), UAS.replace("ROUTER", &arena.router.to_string())).expect("written");
         let mut sipp = arena
             .router_command("sipp")
             .current_dir(&work)
-            .args(["-sf", "uas.xml", "-nostdin", "-t", "u1", "-p", "5060", "-i", "0.0.0.0"])
+            .args([
+                "-sf",
+                "uas.xml",
+                "-nostdin",
+                "-t",
+                "u1",
+                "-p",
+                "5060",
+                "-i",
+                if arena.is_loopback() { "127.0.0.1" } else { "0.0.0.0" },
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("sipp starts");
-        arena.wait_pnp(&subscribe(&arena.mac(phones), arena.phone(0), 0), &probe, to);
+        arena.wait_pnp(&subscribe(&arena.mac(phones), arena.phone(0), 0), &probe, group);
         let before = common::cpu(&[sipp.id()]);
-        let mut heard = storm(&arena, &sockets, to);
+        let mut heard = storm(&arena, &sockets, group);
         let cpu = common::cpu(&[sipp.id()]) - before;
         rows.push(row("sipp responder", phones, &mut heard, cpu, process::status(sipp.id(), "VmHWM")));
         let _ = sipp.kill();

@@ -31,7 +31,7 @@ pub struct Arena {
 impl Arena {
     /// With `phones` addresses on the LAN.
     pub fn new(phones: usize) -> Arena {
-        let scratch = std::env::temp_dir().join("phoneprov-lab");
+        let scratch = std::env::temp_dir().join(format!("phoneprov-bench-{}", rustix::process::geteuid().as_raw()));
         fs::create_dir_all(&scratch).expect("a temporary folder");
         let dir = TempDir::with_prefix_in("bench-", scratch).expect("a folder");
         if !rustix::process::geteuid().is_root() {
@@ -81,6 +81,17 @@ impl Arena {
         format!("000413{i:06x}")
     }
 
+    /// No namespaces?
+    pub fn is_loopback(&self) -> bool {
+        self.spaces.is_none()
+    }
+
+    /// Where a SUBSCRIBE goes: the PnP group; on loopback, which carries no multicast from 127/8, the router itself.
+    pub fn group(&self) -> SocketAddr {
+        let group = Ipv4Addr::new(224, 0, 1, 75);
+        SocketAddr::from((if self.spaces.is_some() { group } else { self.router }, 5060))
+    }
+
     pub fn in_router<T>(&self, f: impl FnOnce() -> T) -> T {
         inside(self.spaces.as_ref().map(|s| &s.0), f)
     }
@@ -98,11 +109,11 @@ impl Arena {
         self.spaces.as_ref().map_or_else(|| Command::new(&program), |s| s.0.command(&program))
     }
 
-    /// Lets the kernel of the router join the PnP group for programs that cannot. False without root.
-    pub fn join_group(&self, join: bool) -> bool {
-        let Some((router, _, _)) = &self.spaces else { return false };
-        router.ip(&format!("addr {} 224.0.1.75/32 dev br-lan autojoin", if join { "add" } else { "del" }));
-        true
+    /// Lets the kernel of the router join the PnP group for programs that cannot.
+    pub fn join_group(&self, join: bool) {
+        if let Some((router, _, _)) = &self.spaces {
+            router.ip(&format!("addr {} 224.0.1.75/32 dev br-lan autojoin", if join { "add" } else { "del" }));
+        }
     }
 
     /// Starts the agent with these lines in its main section, and waits for its port.
@@ -161,6 +172,7 @@ impl Arena {
         for _ in 0..25 {
             let _ = socket.send_to(message.as_bytes(), to);
             if socket.recv_from(&mut b).is_ok() {
+                thread::sleep(Duration::from_secs(1)); // sipp loses what comes in its first moments
                 return;
             }
         }

@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use phoneprov::bounds;
 use phoneprov::core::pnp::{Pnp, PnpAction, Sighting};
-use phoneprov::proto::sip::{Event, Facts, Message, Name, NameAddr, Uri, Via, phone};
+use phoneprov::proto::sip::{phone, Event, Facts, Message, Name, NameAddr, Uri, Via};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use phoneprov::config::{Config, known_vendors, resolve_networks};
-use phoneprov::proto::uci::{File, parse, parse_all, write};
+use phoneprov::config::{known_vendors, resolve_networks, Config};
+use phoneprov::proto::uci::{parse, parse_all, write, File};
 
 /// Without what a canonical file does not keep.
 fn meaning(file: &File) -> File {

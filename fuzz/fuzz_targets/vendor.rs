@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use phoneprov::vendor::{ALL, GENERIC, Verdict};
+use phoneprov::vendor::{Verdict, ALL, GENERIC};
 
 fuzz_target!(|input: &[u8]| {
     let Some((pick, rest)) = input.split_first() else { return };
