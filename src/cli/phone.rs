@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::call::show;
-use super::text::{ago, field, number, say, state};
+use super::text::{ago, field, number, say, seen, state};
 use serde_json::{json, Value};
 
 pub(super) fn run(args: &Args) -> i32 {
@@ -11,7 +11,7 @@ pub(super) fn run(args: &Args) -> i32 {
 
 fn print(p: &Value) {
     say!("{} {} {} {}", field(p, "mac"), field(p, "vendor"), field(p, "model"), field(p, "firmware"));
-    say!("address {}, seen {}", field(p, "ip"), ago(p.get("last_seen")));
+    say!("address {}, seen {}", field(p, "ip"), seen(p));
     for config in p.get("configs").and_then(Value::as_array).into_iter().flatten() {
         say!("\n{}: {}", field(config, "name"), state(config));
         if let Some(sha256) = config.get("sha256").and_then(Value::as_str) {

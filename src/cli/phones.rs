@@ -2,7 +2,7 @@
 
 use super::args::Args;
 use super::call::show;
-use super::text::{ago, field, say, state, table};
+use super::text::{field, say, seen, state, table};
 use serde_json::{json, Value};
 
 pub(super) fn run(args: &Args) -> i32 {
@@ -25,7 +25,7 @@ fn print(result: &Value) {
             field(p, "vendor").to_string(),
             field(p, "model").to_string(),
             field(p, "ip").to_string(),
-            ago(p.get("last_seen")),
+            seen(p),
             state(p.get("config").unwrap_or(&Value::Null)),
         ]);
     }

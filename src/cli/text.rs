@@ -37,6 +37,14 @@ pub(super) fn ago(value: Option<&Value>) -> String {
     }
 }
 
+/// When a phone was last seen; one that is known from before the agent's start may not have been since.
+pub(super) fn seen(phone: &Value) -> String {
+    match number(phone, "last_seen") {
+        0 => "not since the start".to_string(),
+        _ => ago(phone.get("last_seen")),
+    }
+}
+
 /// Seconds in the largest fitting unit.
 pub(super) fn span(seconds: u64) -> String {
     match seconds {

@@ -343,7 +343,7 @@ fn what_is_known_of_a_phone_and_survives_a_restart() {
     assert_eq!((&entry["config"]["generations"], &entry["ip"]), (&1.into(), &serde_json::Value::Null), "{entry}");
     assert_eq!(t.agent().status()["phones"]["served"], 2);
     let text = String::from_utf8_lossy(&t.agent().verb(&["phones"]).stdout).into_owned();
-    assert!(text.contains("never") && text.contains("stored"), "{text}");
+    assert!(text.contains("not since the start") && text.contains("stored"), "{text}");
     assert_eq!(t.agent().stored().sums(), before.sums(), "a restart writes nothing");
 }
 

@@ -80,10 +80,11 @@ impl Agent {
         }
     }
 
-    /// `None` is `all`.
+    /// `None` is `all`, which has to be said: a caller that leaves the MAC out by mistake shall not forget all phones.
     fn mac_argument(&self, request: &Value) -> Result<Option<Mac>, String> {
         match request.get("mac").and_then(Value::as_str) {
-            None | Some("all") => Ok(None),
+            None => Err("which phone? give its MAC".to_string()),
+            Some("all") => Ok(None),
             Some(text) => Mac::parse(text).map(Some).ok_or_else(|| {
                 let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
                 format!("'{shown}' is no MAC; write it as 00:04:13:aa:bb:cc")
@@ -108,7 +109,8 @@ impl Agent {
             self.run_shared(outs, now, out);
         }
         out.push(Action::Forget(mac));
-        self.events.push(now.unix, "phone", mac, "forgotten by the admin".to_string());
+        let text = if mac.is_some() { "forgotten by the admin" } else { "all phones were forgotten by the admin" };
+        self.events.push(now.unix, "phone", mac, text.to_string());
         match (mac, known) {
             (Some(mac), 0) => failed(format!("{mac} is not known")),
             _ => done(json!({"forgotten": known})),
