@@ -61,6 +61,11 @@ pub const REDIRECTS: usize = 5;
 pub const UPSTREAM_STALL_SECONDS: u64 = 15;
 /// Fetches under way at once, which is also the number of fetch threads at the most.
 pub const FETCHES: usize = 8;
+/// Of these, shared files at the most: each may take minutes, and configs must not wait for them.
+pub const SHARED_FETCHES: usize = FETCHES / 2;
+/// Bytes in a second that a shared file must come with on average, from the upstream and to the slowest of those who
+/// wait for it, once a minute has passed. A thread is too good for a trickle.
+pub const SHARED_RATE: u64 = 8 * 1024;
 /// Fetches waiting for a thread. Beyond this a request is answered at once, from the store or with 503.
 pub const FETCH_QUEUE: usize = 512;
 

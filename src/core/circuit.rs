@@ -42,10 +42,17 @@ impl Circuit {
         }
     }
 
-    /// The probe could not be made after all: another may start now.
+    /// The probe could not be made after all: another may start after the first pause.
     pub fn return_probe(&mut self, now: Instant) {
         if let Some(d) = self.down.as_mut().filter(|d| d.probe_at.is_none()) {
             d.probe_at = Some(now + FIRST_PROBE);
+        }
+    }
+
+    /// The next probe may start now, unless one is under way.
+    pub fn hurry(&mut self, now: Instant) {
+        if let Some(at) = self.down.as_mut().and_then(|d| d.probe_at.as_mut()) {
+            *at = now.min(*at);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::proto::mac::Mac;
 use crate::vendor::AgentFacts;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::time::Instant;
 
 /// Which way a phone was noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Phone {
     pub by_http: bool,
     /// What is on flash of it; `None` for a stranger.
     pub record: Option<PhoneRecord>,
+    /// When that was last written in this run.
+    pub written: Option<Instant>,
 }
 
 impl Phone {
@@ -91,6 +94,7 @@ impl Directory {
             by_pnp: false,
             by_http: false,
             record: Some(record),
+            written: None,
         };
         self.phones.insert(mac, phone);
     }
@@ -115,6 +119,7 @@ impl Directory {
             by_pnp: false,
             by_http: false,
             record: None,
+            written: None,
         });
         if phone.vendor != seen.vendor {
             phone.vendor = seen.vendor.to_string();
@@ -161,7 +166,6 @@ impl Directory {
 #[cfg(test)]
 mod test {
     use super::*;
-    use std::time::Instant;
 
     #[test]
     fn strangers_go_first_and_served_phones_never() {

@@ -56,6 +56,17 @@ pub enum Outcome {
     Bad(Reason, String),
 }
 
+impl Outcome {
+    /// Did the upstream itself answer, even if only to say that it cannot (5xx)? Then it may be this one resource
+    /// that it stumbles over. `judge` words it so.
+    pub fn is_status(&self) -> bool {
+        matches!(self, Outcome::Bad(_, why) if why.starts_with(STATUS))
+    }
+}
+
+/// How the text of an answer with an unusable status begins.
+const STATUS: &str = "status ";
+
 /// Judges an answer to a request for a config. Runs on the fetch thread, because checking costs more than the rest.
 pub fn judge(vendor: &Vendor, file: &str, answer: Result<(FetchHead, Vec<u8>), FetchError>) -> Outcome {
     let (head, body) = match answer {
@@ -72,10 +83,10 @@ pub fn judge(vendor: &Vendor, file: &str, answer: Result<(FetchHead, Vec<u8>), F
             Verdict::Broken(why) => Outcome::Bad(Reason::Broken, why),
         },
         304 => Outcome::NotModified,
-        401 | 403 => Outcome::Bad(Reason::Refused, format!("status {}", head.status)),
-        404 | 410 => Outcome::Bad(Reason::Gone, format!("status {}", head.status)),
+        401 | 403 => Outcome::Bad(Reason::Refused, format!("{STATUS}{}", head.status)),
+        404 | 410 => Outcome::Bad(Reason::Gone, format!("{STATUS}{}", head.status)),
         // 408 and 429 are of the moment, as 5xx are
-        s @ (408 | 429 | 500..=599) => Outcome::Bad(Reason::Down, format!("status {s}")),
-        s => Outcome::Bad(Reason::Broken, format!("status {s}")),
+        s @ (408 | 429 | 500..=599) => Outcome::Bad(Reason::Down, format!("{STATUS}{s}")),
+        s => Outcome::Bad(Reason::Broken, format!("{STATUS}{s}")),
     }
 }

@@ -2,6 +2,7 @@
 //! `shared_max`, least recently used out first. This is the book-keeping; the bytes are in [`crate::net`].
 
 use crate::core::answer::{Answer, Body, Label, RequestId, StreamId};
+use crate::core::cache::How;
 use crate::core::now::Now;
 use crate::core::outcome::Reason;
 use crate::core::types::{FetchError, FetchHead};
@@ -29,6 +30,8 @@ pub enum Out {
         key: SharedKey,
         /// Where the bytes go.
         id: StreamId,
+        /// As it was asked for.
+        how: How,
         /// The upstream's word for the version that is here: ETag, Last-Modified.
         validators: (Option<String>, Option<String>),
     },
@@ -59,6 +62,8 @@ struct File {
 pub struct Shared {
     files: HashMap<SharedKey, File>,
     timers: BTreeMap<(Instant, u32), (SharedKey, RequestId)>,
+    /// The deadline of each who waits.
+    waiting: HashMap<RequestId, (Instant, u32)>,
     next: u32,
     max: u64,
     fresh_wait: Duration,
@@ -68,7 +73,15 @@ pub struct Shared {
 impl Shared {
     /// `max`: bytes kept; the waits as for configs.
     pub fn new(max: u64, fresh_wait: Duration, timeout: Duration) -> Shared {
-        Shared { files: HashMap::new(), timers: BTreeMap::new(), next: 0, max, fresh_wait, timeout }
+        Shared {
+            files: HashMap::new(),
+            timers: BTreeMap::new(),
+            waiting: HashMap::new(),
+            next: 0,
+            max,
+            fresh_wait,
+            timeout,
+        }
     }
 
     /// New limits after a reload.
@@ -82,7 +95,7 @@ impl Shared {
     }
 
     /// A phone asks. `down`: the upstream is known to be out of reach.
-    pub fn ask(&mut self, key: &SharedKey, who: RequestId, down: Option<&str>, now: Now, out: &mut Vec<Out>) {
+    pub fn ask(&mut self, key: &SharedKey, how: How, who: RequestId, down: Option<&str>, now: Now, out: &mut Vec<Out>) {
         if !self.files.contains_key(key) && self.files.len() >= FILES && !self.make_room(out) {
             return out.push(Out::Tell(who, Answer::error(503, "too many different files at once")));
         }
@@ -108,11 +121,43 @@ impl Shared {
         file.waiters.push((who, now.mono + wait));
         self.next = self.next.wrapping_add(1);
         self.timers.insert((now.mono + wait, self.next), (key.clone(), who));
+        self.waiting.insert(who, (now.mono + wait, self.next));
         if file.fetching.is_none() {
             self.next = self.next.wrapping_add(1);
             file.fetching = Some(self.next);
             let validators = file.copy.as_ref().map(|c| (c.head.etag.clone(), c.head.last_modified.clone()));
-            out.push(Out::Fetch { key: key.clone(), id: self.next, validators: validators.unwrap_or_default() });
+            out.push(Out::Fetch { key: key.clone(), id: self.next, how, validators: validators.unwrap_or_default() });
+        }
+    }
+
+    /// Somebody who asked has left.
+    pub fn gone(&mut self, who: RequestId) {
+        let Some(at) = self.waiting.remove(&who) else { return };
+        if let Some(file) = self.timers.remove(&at).and_then(|(key, _)| self.files.get_mut(&key)) {
+            file.waiters.retain(|(w, _)| *w != who);
+        }
+    }
+
+    /// Somebody who was sent to stream `id` came too late for it: it is gone, or larger than `max` and its beginning
+    /// has passed. The next who asks gets a fetch of his own; those who are reading it read on.
+    pub fn missed(&mut self, id: StreamId) {
+        for file in self.files.values_mut() {
+            if file.fetching == Some(id) {
+                file.fetching = None;
+                file.joined = None;
+            }
+            file.copy.take_if(|copy| copy.id == id);
+        }
+    }
+
+    /// Who was told something waits for it no more.
+    fn settle(&mut self, from: usize, out: &[Out]) {
+        for told in out.get(from..).unwrap_or_default() {
+            if let Out::Tell(who, _) = told {
+                if let Some(at) = self.waiting.remove(who) {
+                    self.timers.remove(&at);
+                }
+            }
         }
     }
 
@@ -123,11 +168,16 @@ impl Shared {
         // without a length the answer's own Content-Length is only known at the end
         let (200, Some(length)) = (head.status, head.length) else { return };
         file.joined = Some(head.clone());
+        let from = out.len();
         for (who, _) in std::mem::take(&mut file.waiters) {
             out.push(Out::Tell(who, stream(id, Label::Fresh, 0)));
         }
+        self.settle(from, out);
         if length <= max {
-            self.evict(max - length, Some(key), out);
+            // room for all that is on its way, not for each as if it were alone
+            let arriving: u64 =
+                self.files.values().filter_map(|f| f.joined.as_ref()?.length).filter(|n| *n <= max).sum();
+            self.evict(max.saturating_sub(arriving), Some(key), out);
         }
     }
 
@@ -176,17 +226,20 @@ impl Shared {
                 401 | 403 => file.old(Label::LastGood(Reason::Refused), now).unwrap_or_else(|| {
                     Answer::error(404, format!("the upstream refuses this file (status {})", head.status))
                 }),
+                // what nobody asked for (206, a redirect that is not followed) is no sign of an upstream that is down
                 s => file
-                    .old(Label::LastGood(Reason::Down), now)
+                    .old(Label::LastGood(if s >= 500 { Reason::Down } else { Reason::Broken }), now)
                     .unwrap_or_else(|| Answer::error(503, format!("the upstream answered with status {s}"))),
             },
             Err(e) => file
                 .old(Label::LastGood(if e.is_down() { Reason::Down } else { Reason::Broken }), now)
                 .unwrap_or_else(|| Answer::error(503, format!("the file could not be fetched: {e}"))),
         };
+        let from = out.len();
         for (who, _) in waiters {
             out.push(Out::Tell(who, answer.clone()));
         }
+        self.settle(from, out);
         if keep {
             self.evict(self.max, Some(key), out);
         } else {
@@ -201,6 +254,7 @@ impl Shared {
                 break;
             }
             let (key, who) = first.remove();
+            self.waiting.remove(&who);
             let Some(file) = self.files.get_mut(&key) else { continue };
             let Some(at) = file.waiters.iter().position(|(w, until)| *w == who && *until <= now.mono) else { continue };
             file.waiters.swap_remove(at);
@@ -218,10 +272,12 @@ impl Shared {
 
     /// Forgets all files (the config changed, or `forget all`).
     pub fn clear(&mut self, out: &mut Vec<Out>) {
+        let from = out.len();
         for (_, file) in self.files.drain() {
             out.extend(file.copy.map(|c| Out::Drop(c.id)));
             out.extend(file.waiters.iter().map(|(w, _)| Out::Tell(*w, Answer::error(503, "the config was reloaded"))));
         }
+        self.settle(from, out);
     }
 
     /// Least recently used copies go until `room` bytes are kept at the most.
@@ -292,7 +348,7 @@ mod test {
     /// Fetches `name` into the cache and returns its stream.
     fn fill(s: &mut Shared, t: Instant, at: u64, name: &str, size: u64) -> StreamId {
         let mut out = vec![];
-        s.ask(&key(name), 1, None, now(t, at), &mut out);
+        s.ask(&key(name), How::default(), 1, None, now(t, at), &mut out);
         let Some(Out::Fetch { id, .. }) = out.pop() else { panic!("no fetch") };
         s.head(&key(name), id, &head(200, size), &mut out);
         assert!(matches!(out[0], Out::Tell(1, _)));
@@ -304,14 +360,14 @@ mod test {
     fn one_fetch_for_all_who_ask() {
         let (t, mut s, mut out) = (Instant::now(), shared(), vec![]);
         for who in 0..200 {
-            s.ask(&key("fw.bin"), who, None, now(t, 0), &mut out);
+            s.ask(&key("fw.bin"), How::default(), who, None, now(t, 0), &mut out);
         }
         assert_eq!(out.len(), 1, "one fetch, 200 wait");
         let Some(Out::Fetch { id, .. }) = out.pop() else { panic!() };
         s.head(&key("fw.bin"), id, &head(200, 900), &mut out);
         assert_eq!(out.len(), 200);
         out.clear();
-        s.ask(&key("fw.bin"), 200, None, now(t, 1), &mut out);
+        s.ask(&key("fw.bin"), How::default(), 200, None, now(t, 1), &mut out);
         assert!(matches!(&out[..], [Out::Tell(200, Answer { body: Body::Stream(_), .. })]), "joins");
     }
 
@@ -323,21 +379,21 @@ mod test {
             assert!(s.bytes() <= 1000, "{}", s.bytes());
         }
         let mut out = vec![];
-        s.ask(&key("f9"), 5, None, now(t, 10), &mut out);
+        s.ask(&key("f9"), How::default(), 5, None, now(t, 10), &mut out);
         assert!(matches!(&out[..], [Out::Tell(5, _)]), "the newest is still here");
     }
 
     #[test]
     fn a_404_is_remembered_a_minute() {
         let (t, mut s, mut out) = (Instant::now(), shared(), vec![]);
-        s.ask(&key("x"), 1, None, now(t, 0), &mut out);
+        s.ask(&key("x"), How::default(), 1, None, now(t, 0), &mut out);
         let Some(Out::Fetch { id, .. }) = out.pop() else { panic!() };
         s.fetched(&key("x"), id, Ok((head(404, 0), 0)), now(t, 0), &mut out);
         out.clear();
-        s.ask(&key("x"), 2, None, now(t, 59), &mut out);
+        s.ask(&key("x"), How::default(), 2, None, now(t, 59), &mut out);
         assert!(matches!(&out[..], [Out::Tell(2, Answer { status: 404, .. })]));
         out.clear();
-        s.ask(&key("x"), 3, None, now(t, 61), &mut out);
+        s.ask(&key("x"), How::default(), 3, None, now(t, 61), &mut out);
         assert!(matches!(&out[..], [Out::Fetch { .. }]));
     }
 
@@ -346,7 +402,7 @@ mod test {
         let (t, mut s) = (Instant::now(), shared());
         let id = fill(&mut s, t, 0, "fw", 100);
         let mut out = vec![];
-        s.ask(&key("fw"), 7, None, now(t, 400), &mut out);
+        s.ask(&key("fw"), How::default(), 7, None, now(t, 400), &mut out);
         assert!(matches!(&out[..], [Out::Fetch { .. }]));
         out.clear();
         s.timeout(now(t, 404), &mut out);

@@ -94,13 +94,18 @@ impl Agent {
 
     fn forget(&mut self, mac: Option<Mac>, now: Now, out: &mut Vec<Action>) -> Value {
         let known = match mac {
-            Some(mac) => usize::from(self.directory.forget(mac) | self.cache.iter().any(|(k, _)| k.mac == mac)),
+            Some(mac) => usize::from(self.directory.forget(mac) | self.cache.of(mac).next().is_some()),
             None => {
-                let all: Vec<Mac> = self.directory.sorted().iter().map(|p| p.mac).collect();
-                all.iter().filter(|m| self.directory.forget(**m)).count()
+                let all: Vec<(Mac, bool)> =
+                    self.directory.sorted().iter().map(|p| (p.mac, p.record.is_some())).collect();
+                // the store's "all" are those with configs; some have a record alone
+                let recorded = all.iter().filter(|(_, recorded)| *recorded);
+                out.extend(recorded.map(|(m, _)| Action::Forget(Some(*m))));
+                all.iter().filter(|(m, _)| self.directory.forget(*m)).count()
             }
         };
         let mut outs = Vec::new();
+        self.fetches.forget(mac);
         self.cache.forget(mac, now, &mut outs);
         self.run_cache(outs, now, out);
         if mac.is_none() {
@@ -118,14 +123,18 @@ impl Agent {
     }
 
     fn refresh(&mut self, id: ControlId, mac: Option<Mac>, now: Now, out: &mut Vec<Action>) -> Option<Value> {
-        let keys: Vec<ResourceKey> =
-            self.cache.iter().map(|(k, _)| k).filter(|k| mac.is_none_or(|m| k.mac == m)).cloned().collect();
-        let mut outs = Vec::new();
+        let enabled = |vendor: usize| self.actives.get(vendor).is_some_and(|a| a.enabled);
         let Some(mac) = mac else {
-            let started = keys.iter().filter(|key| self.cache.refresh(key, now, &mut outs)).count();
-            self.run_cache(outs, now, out);
+            let all = self.cache.iter().filter(|(_, e)| enabled(e.how().vendor));
+            let keys: Vec<ResourceKey> = all.map(|(k, _)| k.clone()).collect();
+            let started = keys.len();
+            self.fetches.probe_now(now);
+            self.refresh_later(keys, now, out);
             return Some(done(json!({"started": started})));
         };
+        let of = self.cache.of(mac).filter(|(_, e)| enabled(e.how().vendor));
+        let keys: Vec<ResourceKey> = of.map(|(k, _)| k.clone()).collect();
+        let mut outs = Vec::new();
         if keys.is_empty() {
             return Some(failed(format!("{mac} has not asked for a config yet, so there is none to refresh")));
         }
@@ -192,20 +201,26 @@ impl Agent {
         let mut actions = Vec::new();
         let mut collected = Collected::default();
         for (mac, to, device, event) in phones {
-            let local = self.devices.get(device).and_then(|d| {
+            let home = self.devices.get(device).and_then(|d| {
                 let near = d
                     .addresses
                     .iter()
                     .find(|(own, prefix)| Device { addresses: vec![(*own, *prefix)], ..d.clone() }.serves(*to.ip()));
                 near.map(|(own, _)| SocketAddrV4::new(*own, 5060))
             });
-            let sent = local.and_then(|l| self.pnp.notify(device, l, to, mac, event, now.mono, &mut actions));
+            let sent = match home {
+                Some(home) => self
+                    .pnp
+                    .notify(device, home, to, mac, event, now.mono, &mut actions)
+                    .ok_or("too many at once: try again in some seconds"),
+                None => Err("its device is down"),
+            };
             match sent {
-                Some(resync) => {
+                Ok(resync) => {
                     collected.left += 1;
                     self.control.resyncs.insert(resync, id);
                 }
-                None => collected.results.push(json!({"mac": mac.to_string(), "result": "its device is down"})),
+                Err(why) => collected.results.push(json!({"mac": mac.to_string(), "result": why})),
             }
         }
         self.run_pnp(actions, now, out);

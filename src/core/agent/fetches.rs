@@ -11,6 +11,7 @@ use crate::core::shared::SharedKey;
 use crate::core::types::{FetchError, FetchHead, FetchJob, ResourceKey, UnixTime};
 use crate::proto::mac::Mac;
 use crate::proto::url::{Parts, Values};
+use crate::vendor;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
@@ -19,10 +20,15 @@ pub(super) struct Fetches {
     next: u64,
     running: HashMap<u64, Running>,
     ready: VecDeque<(u64, Action)>,
+    /// Shared files that wait. They go behind all configs, and get only a part of the threads: a firmware may take
+    /// minutes, and a phone that waits for its config shall not wait for that.
+    ready_shared: VecDeque<(u64, Action)>,
     started: usize,
+    /// Shared files among `started`.
+    streaming: usize,
+    /// Configs to be refreshed when nobody else wants the threads.
+    background: BTreeSet<ResourceKey>,
     circuits: BTreeMap<String, Upstream>,
-    /// How the shared files being fetched were asked for.
-    hows: HashMap<SharedKey, How>,
     /// Phones whose record may have to be written.
     pub(super) records_due: BTreeSet<Mac>,
 }
@@ -38,6 +44,8 @@ struct Running {
 enum What {
     Config(ResourceKey),
     Shared(SharedKey, StreamId),
+    /// A config that was forgotten meanwhile: the answer is nobody's.
+    Forgotten,
 }
 
 #[derive(Default)]
@@ -46,6 +54,8 @@ struct Upstream {
     /// What is fetched to see whether it is back: the config that was last asked for, so that one phone's trouble
     /// cannot keep all others on their last good.
     wanted: Option<ResourceKey>,
+    /// Probes made since it went down.
+    probes: u32,
     probing: Option<ResourceKey>,
     last_ok: Option<UnixTime>,
     last_error: Option<(UnixTime, String)>,
@@ -65,14 +75,13 @@ impl Fetches {
         self.circuits.values().filter_map(|u| u.circuit.probe_at()).min()
     }
 
-    pub(super) fn forget_circuits(&mut self) {
-        self.circuits.clear();
+    /// The admin wants to know: the next probes are due.
+    pub(super) fn probe_now(&mut self, now: Now) {
+        self.circuits.values_mut().for_each(|u| u.circuit.hurry(now.mono));
     }
 
-    pub(super) fn shared_headers(&mut self, key: &SharedKey, how: How) {
-        if self.hows.len() < bounds::RESOURCES {
-            self.hows.insert(key.clone(), how);
-        }
+    pub(super) fn forget_circuits(&mut self) {
+        self.circuits.clear();
     }
 
     pub(super) fn upstreams(&self) -> impl Iterator<Item = UpstreamState<'_>> {
@@ -84,8 +93,13 @@ impl Fetches {
         })
     }
 
+    /// Is this config the probe of this upstream?
+    fn is_probe(&self, origin: &str, key: &ResourceKey) -> bool {
+        self.circuits.get(origin).is_some_and(|u| u.probing.as_ref() == Some(key))
+    }
+
     /// Remembers what was asked for last, as the next probe.
-    pub(super) fn wanted(&mut self, _vendor: usize, key: &ResourceKey) {
+    pub(super) fn wanted(&mut self, key: &ResourceKey) {
         for upstream in self.circuits.values_mut().filter(|u| u.circuit.down().is_some()) {
             upstream.wanted = Some(key.clone());
         }
@@ -94,26 +108,62 @@ impl Fetches {
     fn add(&mut self, what: What, origin: String, fell_back: bool, action: impl FnOnce(u64) -> Action) {
         self.next += 1;
         let id = self.next;
+        let queue = match what {
+            What::Shared(..) => &mut self.ready_shared,
+            _ => &mut self.ready,
+        };
+        queue.push_back((id, action(id)));
         self.running.insert(id, Running { what, origin, started: false, fell_back });
-        self.ready.push_back((id, action(id)));
+    }
+
+    fn is_full(&self) -> bool {
+        self.ready.len() + self.ready_shared.len() >= bounds::FETCH_QUEUE
+    }
+
+    /// Are threads left over, when all who wait have theirs?
+    fn has_spare(&self) -> bool {
+        self.ready.is_empty() && self.started < bounds::FETCHES / 2
     }
 
     /// Hands as many waiting fetches out as there are threads.
     fn pump(&mut self, out: &mut Vec<Action>) {
         while self.started < bounds::FETCHES {
-            let Some((id, action)) = self.ready.pop_front() else { return };
+            let shared = self.streaming < bounds::SHARED_FETCHES;
+            let next = self.ready.pop_front().or_else(|| if shared { self.ready_shared.pop_front() } else { None });
+            let Some((id, action)) = next else { return };
             if let Some(running) = self.running.get_mut(&id) {
                 running.started = true;
                 self.started += 1;
+                self.streaming += usize::from(matches!(running.what, What::Shared(..)));
                 out.push(action);
             }
         }
+    }
+
+    /// The answers to what is asked for these phones are nobody's any more.
+    pub(super) fn forget(&mut self, mac: Option<Mac>) {
+        let gone = |key: &ResourceKey| mac.is_none_or(|m| key.mac == m);
+        for running in self.running.values_mut() {
+            if matches!(&running.what, What::Config(key) if gone(key)) {
+                running.what = What::Forgotten;
+            }
+        }
+        let running = &mut self.running;
+        self.ready.retain(|(id, _)| {
+            let drop = matches!(running.get(id), Some(Running { what: What::Forgotten, .. }));
+            if drop {
+                running.remove(id);
+            }
+            !drop
+        });
+        self.background.retain(|key| !gone(key));
     }
 
     fn finish(&mut self, id: u64) -> Option<Running> {
         let running = self.running.remove(&id)?;
         if running.started {
             self.started = self.started.saturating_sub(1);
+            self.streaming = self.streaming.saturating_sub(usize::from(matches!(running.what, What::Shared(..))));
         }
         Some(running)
     }
@@ -136,17 +186,16 @@ impl Agent {
     ) {
         let Some(entry) = self.cache.get(key) else { return };
         let mut headers = entry.how().headers.clone();
-        if let Some(meta) = entry.current() {
-            headers.extend(meta.etag.iter().map(|v| ("If-None-Match".to_string(), v.clone())));
-            headers.extend(meta.last_modified.iter().map(|v| ("If-Modified-Since".to_string(), v.clone())));
-        }
+        let (etag, modified) = entry.validators();
+        headers.extend(etag.map(|v| ("If-None-Match".to_string(), v.to_string())));
+        headers.extend(modified.map(|v| ("If-Modified-Since".to_string(), v.to_string())));
         let how = How { headers, ..entry.how().clone() };
         self.plan(key, how, false, now, more);
         self.fetches.pump(out);
     }
 
     fn plan(&mut self, key: &ResourceKey, how: How, fell_back: bool, now: Now, more: &mut Vec<cache::Out>) {
-        let planned = if self.fetches.ready.len() >= bounds::FETCH_QUEUE {
+        let planned = if self.fetches.is_full() {
             Err("too many fetches are waiting".to_string())
         } else {
             self.upstream_url(how.vendor, &how.target, Some(key.mac))
@@ -155,7 +204,7 @@ impl Agent {
             Ok(both) => both,
             Err(why) => return self.cache.fetched(key, Outcome::Bad(Reason::Down, why), now, more),
         };
-        let Some(vendor) = self.actives.get(how.vendor).map(|a| a.vendor) else { return };
+        let vendor = self.actives.get(how.vendor).map_or(&vendor::GENERIC, |a| a.vendor);
         let timeout = self.config.agent.upstream_timeout;
         let redirect_origins = self.redirect_origins();
         let file = file_of(&how.target).to_string();
@@ -179,19 +228,18 @@ impl Agent {
         &mut self,
         key: SharedKey,
         stream: StreamId,
+        how: How,
         (etag, modified): (Option<String>, Option<String>),
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        let how = self.fetches.hows.remove(&key);
-        let planned = match how {
-            Some(how) if self.fetches.ready.len() < bounds::FETCH_QUEUE => {
-                self.upstream_url(how.vendor, &how.target, None).map(|(url, origin)| (url, origin, how.headers))
-            }
-            _ => Err("too many fetches are waiting".to_string()),
+        let planned = match self.fetches.is_full() {
+            false => self.upstream_url(how.vendor, &how.target, None),
+            true => Err("too many fetches are waiting".to_string()),
         };
-        let (url, origin, mut headers) = match planned {
-            Ok(all) => all,
+        let mut headers = how.headers;
+        let (url, origin) = match planned {
+            Ok(both) => both,
             Err(why) => {
                 let mut outs = Vec::new();
                 self.shared.fetched(&key, stream, Err(FetchError::Protocol(why)), now, &mut outs);
@@ -242,28 +290,62 @@ impl Agent {
     /// A config's fetch is over.
     pub fn fetched(&mut self, id: u64, outcome: Outcome, now: Now, out: &mut Vec<Action>) {
         let Some(running) = self.fetches.finish(id) else { return };
-        let What::Config(key) = running.what else { return };
         let mut outs = Vec::new();
         let down = match &outcome {
             Outcome::Bad(Reason::Down, why) => Some(why.clone()),
             _ => None,
         };
-        self.heard(&running.origin, Some(&key), down, now, &mut outs);
+        let What::Config(key) = running.what else {
+            // forgotten: it says whether the upstream is there, and nothing else
+            self.heard(&running.origin, None, down.filter(|_| !outcome.is_status()), now, &mut outs);
+            self.run_cache(outs, now, out);
+            return self.pump(now, out);
+        };
+        // A status of 5xx for something that never was good may be the upstream stumbling over that alone. Whoever
+        // makes such names up must not put all others on their last good.
+        let stranger = outcome.is_status() && self.cache.get(&key).is_none_or(|e| e.current().is_none());
+        if down.is_none() || !stranger || self.fetches.is_probe(&running.origin, &key) {
+            self.heard(&running.origin, Some(&key), down, now, &mut outs);
+        }
         if let (false, Outcome::Bad(Reason::Gone, _), Some(entry)) = (running.fell_back, &outcome, self.cache.get(&key))
         {
             let mut how = entry.how().clone();
             let file = file_of(&how.target);
             let other = self.actives.get(how.vendor).and_then(|a| (a.vendor.fallback)(file));
             if let Some(other) = other {
-                how.target = how.target.replacen(file, other, 1);
+                how.target = with_file(&how.target, other);
                 self.plan(&key, how, true, now, &mut outs);
                 self.run_cache(outs, now, out);
-                return self.fetches.pump(out);
+                return self.pump(now, out);
             }
         }
         self.cache.fetched(&key, outcome, now, &mut outs);
         self.run_cache(outs, now, out);
+        self.pump(now, out);
+    }
+
+    /// Hands out what waits, and where threads are left over, what waits for that.
+    fn pump(&mut self, now: Now, out: &mut Vec<Action>) {
         self.fetches.pump(out);
+        while self.fetches.has_spare() {
+            // those of an upstream that is down wait until it is back
+            let next = self
+                .fetches
+                .background
+                .iter()
+                .find(|key| self.cache.get(key).is_none_or(|entry| self.down(entry.how().vendor).is_none()));
+            let Some(key) = next.cloned() else { return };
+            self.fetches.background.remove(&key);
+            let mut outs = Vec::new();
+            self.cache.refresh(&key, now, &mut outs);
+            self.run_cache(outs, now, out);
+        }
+    }
+
+    /// Refreshes these configs when nobody else wants the threads.
+    pub(super) fn refresh_later(&mut self, keys: Vec<ResourceKey>, now: Now, out: &mut Vec<Action>) {
+        self.fetches.background.extend(keys);
+        self.pump(now, out);
     }
 
     /// The head of a shared file's answer has come.
@@ -295,7 +377,7 @@ impl Agent {
         let mut outs = Vec::new();
         self.shared.fetched(&key, stream, result, now, &mut outs);
         self.run_shared(outs, now, out);
-        self.fetches.pump(out);
+        self.pump(now, out);
     }
 
     /// An upstream answered, or did not: its circuit opens or closes.
@@ -307,6 +389,10 @@ impl Agent {
         now: Now,
         outs: &mut Vec<cache::Out>,
     ) {
+        // a late answer of an upstream that the config no longer names
+        if !self.sections.iter().flatten().any(|s| s.origin == origin) {
+            return;
+        }
         let upstream = self.fetches.circuits.entry(origin.to_string()).or_default();
         let probe = key.is_some() && upstream.probing.as_ref() == key;
         if probe {
@@ -316,6 +402,7 @@ impl Agent {
             upstream.last_ok = Some(now.unix);
             if upstream.circuit.answered() {
                 upstream.probing = None;
+                upstream.probes = 0;
                 self.events.push(now.unix, "upstream", None, format!("{origin} answers again"));
             }
             return;
@@ -349,6 +436,11 @@ impl Agent {
                 if Some(&k) == key {
                     continue;
                 }
+                if let Some(upstream) = self.fetches.circuits.get_mut(origin) {
+                    if upstream.probing.take_if(|probing| *probing == k).is_some() {
+                        upstream.circuit.return_probe(now.mono); // it had not begun
+                    }
+                }
                 self.cache.fetched(&k, Outcome::Bad(Reason::Down, why.clone()), now, outs);
             }
         }
@@ -356,9 +448,6 @@ impl Agent {
 
     /// Starts the one probe of each upstream that is down and due.
     pub(super) fn probe(&mut self, now: Now, out: &mut Vec<Action>) {
-        for mac in std::mem::take(&mut self.fetches.records_due) {
-            self.record(mac, out);
-        }
         let due: Vec<String> = self.fetches.circuits.keys().cloned().collect();
         for origin in due {
             let Some(upstream) = self.fetches.circuits.get_mut(&origin) else { continue };
@@ -368,21 +457,42 @@ impl Agent {
             if !upstream.circuit.take_probe(now.mono) {
                 continue;
             }
-            let of_origin = |how: &How| {
-                self.sections.get(how.vendor).is_some_and(|s| s.as_ref().is_some_and(|s| s.origin == origin))
+            let usable = |how: &How| {
+                self.actives.get(how.vendor).is_some_and(|a| a.enabled)
+                    && self.sections.get(how.vendor).is_some_and(|s| s.as_ref().is_some_and(|s| s.origin == origin))
             };
-            let wanted = upstream.wanted.take().filter(|k| self.cache.get(k).is_some_and(|e| of_origin(e.how())));
-            // nobody asked meanwhile: any config will do, another each time
-            let count = self.cache.iter().filter(|(_, e)| of_origin(e.how())).count().max(1);
-            let turn = (now.mono.saturating_duration_since(self.started.mono).as_secs() / 10) as usize % count;
-            let any = || self.cache.iter().filter(|(_, e)| of_origin(e.how())).nth(turn).map(|(k, _)| k.clone());
+            upstream.probes = upstream.probes.wrapping_add(1);
+            // Each second time one that has been good before, another each time: what was asked for last may be the
+            // one thing that the upstream stumbles over, and somebody may ask for it again and again.
+            let turn = upstream.probes % 2 == 1;
+            let wanted = upstream
+                .wanted
+                .clone()
+                .filter(|k| self.cache.get(k).is_some_and(|e| usable(e.how()) && !self.cache.is_busy(k)));
+            let good = || self.cache.iter().filter(|(_, e)| e.current().is_some() && usable(e.how()));
+            let nth = (upstream.probes / 2) as usize % good().count().max(1);
+            let other = good().nth(nth).map(|(k, _)| k.clone());
+            let key = if turn { wanted.or(other) } else { other.or(wanted) };
             let mut outs = Vec::new();
-            match wanted.or_else(any) {
+            match key {
                 Some(key) if self.cache.refresh(&key, now, &mut outs) => upstream.probing = Some(key),
                 _ => upstream.circuit.return_probe(now.mono),
             }
             self.run_cache(outs, now, out);
         }
+    }
+}
+
+/// The target with another last segment of its path.
+fn with_file(target: &str, file: &str) -> String {
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    let folder = path.rfind('/').and_then(|at| path.get(..=at)).unwrap_or_default();
+    match query {
+        Some(query) => format!("{folder}{file}?{query}"),
+        None => format!("{folder}{file}"),
     }
 }
 

@@ -31,7 +31,7 @@ impl Agent {
             log::debug!("pnp: {ip} is not on a served network");
             return None;
         }
-        let Some(mac) = sighting.mac.or_else(|| lan.mac_of(ip)) else {
+        let Some(mac) = sighting.mac.or_else(|| lan.glance(ip)) else {
             log::debug!("pnp: {ip} names no MAC and is not in the neighbour table");
             return None;
         };
@@ -86,6 +86,11 @@ impl Agent {
                 None
             }
         }
+    }
+
+    /// Is this a MAC of a configured brand?
+    fn is_phone(&self, mac: Mac) -> bool {
+        self.actives.iter().any(|a| a.ouis.iter().any(|oui| oui.matches(mac)))
     }
 
     /// A phone's HTTP request, whole. `local` is the address it came to.
@@ -151,41 +156,96 @@ impl Agent {
         let facts = (rules.user_agent)(agent).unwrap_or_default();
         let how = How { vendor, target: rest.clone(), headers: passed_headers(request) };
         let down = self.down(vendor);
-        if (rules.kind)(&file) == FileKind::Shared {
-            let mut outs = Vec::new();
-            self.fetches.shared_headers(&(name.clone(), rest.clone()), how);
-            self.shared.ask(&(name, rest), id, down.as_deref(), now, &mut outs);
-            self.run_shared(outs, now, out);
-            return Ok(());
-        }
         let neighbour = lan.mac_of(ip);
         // y000000000066.cfg (Yealink), cfg000000000000.xml (Htek), 000000000000.cfg (Polycom): files of a model or of all
         // phones, whose name is no phone's MAC
-        let named = Mac::find(&rest).filter(|m| !m.0.starts_with(&[0, 0, 0]));
-        let Some(mac) = named.or(facts.mac).or(neighbour) else {
+        let mut named = macs_in(&rest);
+        named.retain(|m| !m.0.starts_with(&[0, 0, 0]));
+        // The router's own admin may look at any config; so may its loopback tests.
+        let checked = self.config.agent.verify_mac && !own && !ip.is_loopback();
+        // Whose config it is, is for the upstream to say, and it may look at any MAC in the request: behind one's own
+        // MAC, percent-encoded, or in what looks like a shared file (`settings.php/x.bin?mac=…`).
+        // In a User-Agent a phone may well name its other port.
+        let known = |m: &&Mac| self.directory.get(**m).is_some();
+        let named_foreign = named.iter().find(|m| neighbour != Some(**m) && (self.is_phone(**m) || known(m)));
+        let foreign = named_foreign.or(facts.mac.as_ref().filter(|m| neighbour != Some(**m) && known(m)));
+        if let Some(other) = foreign.copied().filter(|_| checked) {
+            let text = format!("{ip} asked for its config, but that address has another MAC: refused");
+            self.events.push(now.unix, "phone", Some(other), text);
+            return refuse(403, "a config goes only to the phone whose MAC it names");
+        }
+        if (rules.kind)(&file) == FileKind::Shared {
+            let mut outs = Vec::new();
+            self.shared.ask(&(name, rest), how, id, down.as_deref(), now, &mut outs);
+            self.run_shared(outs, now, out);
+            return Ok(());
+        }
+        let Some(mac) = named.first().copied().or(facts.mac).or(neighbour) else {
             return refuse(404, "the request names no MAC, and your address is not in the neighbour table");
         };
         let evidence = Evidence { mac: Some(mac), user_agent: Some(agent), event_vendor: None };
         if self.vendor_of(mac, &evidence) != Some(vendor) {
             return refuse(403, "this MAC is no phone of this vendor");
         }
-        // The router's own admin may look at any config; so may its loopback tests.
-        if self.config.agent.verify_mac && !own && !ip.is_loopback() && neighbour != Some(mac) {
+        if checked && neighbour != Some(mac) {
             let text = format!("{ip} asked for its config, but that address has another MAC: refused");
             self.events.push(now.unix, "phone", Some(mac), text);
             return refuse(403, "a config goes only to the phone whose MAC it names");
         }
         let seen = Seen { mac, vendor: &name, by: SeenBy::Http, ip, device, facts };
         if !own && self.directory.seen(seen, now).is_some_and(|p| p.record.is_some()) {
-            self.record(mac, out);
+            self.record(mac, now, out);
         }
         let key = ResourceKey { vendor: name, mac, name: resource_name(&rest, mac) };
-        self.fetches.wanted(vendor, &key);
+        self.fetches.wanted(&key);
         let mut outs = Vec::new();
         self.cache.ask(&key, how, Waiter::Phone(id), down.as_deref(), false, now, &mut outs);
         self.run_cache(outs, now, out);
         Ok(())
     }
+}
+
+/// All MACs in a target, those also that only show when it is decoded.
+fn macs_in(target: &str) -> Vec<Mac> {
+    let mut macs = Vec::new();
+    let mut text = target.to_string();
+    for _ in 0..DECODED {
+        let mut rest = text.as_str();
+        while let Some((range, mac)) = Mac::find_at(rest) {
+            macs.push(mac);
+            rest = rest.get(range.end..).unwrap_or_default();
+        }
+        let decoded = percent_decoded(&text);
+        if decoded == text {
+            break;
+        }
+        text = decoded;
+    }
+    macs
+}
+
+/// How often an upstream may decode a target: a proxy, a server, a program.
+const DECODED: usize = 3;
+
+/// Decoded once; what is not ASCII then is of no interest here.
+fn percent_decoded(text: &str) -> String {
+    let digit = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));
+    let bytes = text.as_bytes();
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(b) = bytes.get(at) {
+        match (b, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(char::from((high << 4 | low) as u8));
+                at += 3;
+            }
+            _ => {
+                out.push(char::from(*b));
+                at += 1;
+            }
+        }
+    }
+    out
 }
 
 /// The request headers that go upstream (design section 6). Not Accept-Encoding: a packed body could neither be

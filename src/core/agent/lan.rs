@@ -7,6 +7,12 @@ use std::net::Ipv4Addr;
 pub trait Lan {
     /// The MAC that the kernel's neighbour table has for this address.
     fn mac_of(&self, ip: Ipv4Addr) -> Option<Mac>;
+
+    /// The same, perhaps half a second out of date: for datagrams, whose senders may be invented, so that each of them
+    /// cannot cost a reading of the table.
+    fn glance(&self, ip: Ipv4Addr) -> Option<Mac> {
+        self.mac_of(ip)
+    }
 }
 
 /// One served device.

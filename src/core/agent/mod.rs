@@ -14,7 +14,7 @@ pub use lan::{Device, Lan};
 
 use crate::config::Config;
 use crate::core::answer::{Answer, RequestId, StreamId};
-use crate::core::cache::{self, Cache, Waiter};
+use crate::core::cache::{self, Cache, Waiter, NO_VENDOR};
 use crate::core::directory::Directory;
 use crate::core::events::EventLog;
 use crate::core::now::Now;
@@ -124,6 +124,8 @@ pub struct Loaded {
 }
 
 const TICK: Duration = Duration::from_secs(60);
+/// How often a phone's new firmware, or whatever else it says of itself, is written to flash at the most.
+const SAID_AGAIN: Duration = Duration::from_secs(3600);
 
 impl Agent {
     /// `seed`: a number that strangers cannot guess, for SIP tags.
@@ -154,7 +156,8 @@ impl Agent {
             }
         }
         for (key, generations) in loaded.configs {
-            let Some(vendor) = agent.section_of(&key.vendor) else { continue };
+            // of a vendor that is not configured now: a reload may bring it back, and its numbers must go on
+            let vendor = agent.section_of(&key.vendor).unwrap_or(NO_VENDOR);
             let since = refused.get(&key.mac).and_then(|r| r.get(&key.name)).copied();
             agent.cache.load(key, vendor, generations, since);
         }
@@ -174,13 +177,15 @@ impl Agent {
         self.shared.set_limits(config.agent.shared_max, config.agent.fresh_wait, config.agent.upstream_timeout);
         self.config = config;
         let actives = &self.actives;
-        self.cache.renumber(|key| actives.iter().position(|a| a.name == key.vendor));
+        let mut outs = Vec::new();
+        self.cache.renumber(|key| actives.iter().position(|a| a.name == key.vendor), now, &mut outs);
+        self.run_cache(outs, now, out);
         if moved {
+            self.cache.doubt();
             let mut outs = Vec::new();
             self.shared.clear(&mut outs);
             self.run_shared(outs, now, out);
             self.fetches.forget_circuits();
-            self.cache.release_holds();
         }
         self.events.push(now.unix, "agent", None, "the config was read again".to_string());
     }
@@ -263,6 +268,9 @@ impl Agent {
         self.shared.timeout(now, &mut outs);
         self.run_shared(outs, now, out);
         self.probe(now, out);
+        for mac in std::mem::take(&mut self.fetches.records_due) {
+            self.record(mac, now, out);
+        }
         if now.mono.saturating_duration_since(self.last_tick.mono) >= TICK {
             self.nightly(now, out);
             self.last_tick = now;
@@ -308,7 +316,7 @@ impl Agent {
                     queue.extend(more);
                 }
                 cache::Out::Store(key, meta, body) => out.push(Action::Store(key, meta, body)),
-                cache::Out::Record(mac) => self.record(mac, out),
+                cache::Out::Record(mac) => self.record(mac, now, out),
                 cache::Out::Expire(key) => out.push(Action::Expire(key)),
                 cache::Out::Note(mac, text) => self.events.push(now.unix, "config", Some(mac), text),
             }
@@ -319,7 +327,9 @@ impl Agent {
         for next in outs {
             match next {
                 shared::Out::Tell(id, answer) => out.push(Action::Answer(id, answer)),
-                shared::Out::Fetch { key, id, validators } => self.plan_shared(key, id, validators, now, out),
+                shared::Out::Fetch { key, id, how, validators } => {
+                    self.plan_shared(key, id, how, validators, now, out);
+                }
                 shared::Out::Drop(id) => out.push(Action::DropStream(id)),
             }
         }
@@ -352,8 +362,22 @@ impl Agent {
         }
         let mut outs = Vec::new();
         self.cache.stored(key, number, result, now, &mut outs);
-        self.record(key.mac, out);
+        // a stranger becomes a known phone with its first config on flash, not before
+        if self.cache.get(key).is_some_and(|e| !e.generations().is_empty()) {
+            self.record(key.mac, now, out);
+        }
         self.run_cache(outs, now, out);
+    }
+
+    /// The client of this request has hung up.
+    pub fn request_gone(&mut self, id: RequestId) {
+        self.cache.gone(Waiter::Phone(id));
+        self.shared.gone(id);
+    }
+
+    /// A phone was sent to this stream and came too late for its bytes: ask again with the same request.
+    pub fn stream_missed(&mut self, id: StreamId) {
+        self.shared.missed(id);
     }
 
     /// A stored generation could not be read back: it has been set aside.
@@ -362,44 +386,51 @@ impl Agent {
         self.cache.unreadable(key, number);
     }
 
-    /// Writes a phone's record if it differs from what is on flash.
-    fn record(&mut self, mac: Mac, out: &mut Vec<Action>) {
+    /// Writes a phone's record if it differs from what is on flash. What a phone says of itself can be said by
+    /// anybody, as often as he likes: for that alone the flash is written once in [`SAID_AGAIN`].
+    fn record(&mut self, mac: Mac, now: Now, out: &mut Vec<Action>) {
         let refused = self.cache.refused(mac);
         let Some(phone) = self.directory.get_mut(mac) else { return };
         let record = phone.to_record(refused);
-        if phone.record.as_ref() != Some(&record) {
+        let Some(old) = &phone.record else {
             phone.record = Some(record.clone());
-            out.push(Action::PutPhone(record));
+            phone.written = Some(now.mono);
+            return out.push(Action::PutPhone(record));
+        };
+        let just = phone.written.is_some_and(|at| now.mono.saturating_duration_since(at) < SAID_AGAIN);
+        if *old == record || (just && old.refused_since == record.refused_since) {
+            return;
         }
+        phone.record = Some(record.clone());
+        phone.written = Some(now.mono);
+        out.push(Action::PutPhone(record));
     }
 
     /// Known phones are refreshed in the background once a night, each at its own minute between 01:00 and 05:00
     /// UTC, so that the store is warm and the upstream not stormed. While the clock is not set, once in 24 hours of
     /// uptime.
     fn nightly(&mut self, now: Now, out: &mut Vec<Action>) {
-        let minutes = |n: &Now| match now.clock_is_set() {
-            true => n.unix / 60 % 1440,
-            false => n.mono.saturating_duration_since(self.started.mono).as_secs() / 60 % 1440,
+        let clock = now.clock_is_set();
+        let minutes = |n: &Now| match clock {
+            true => n.unix / 60,
+            false => n.mono.saturating_duration_since(self.started.mono).as_secs() / 60,
         };
         let this = minutes(&now);
-        // after a clock jump, or a suspend, nothing is made up for
-        let passed = now.mono.saturating_duration_since(self.last_tick.mono).as_secs().div_ceil(60).min(5);
+        // each minute once; after a clock jump, or a suspend, nothing is made up for
+        let passed = this.saturating_sub(minutes(&self.last_tick)).min(5);
+        let enabled = |vendor: usize| self.actives.get(vendor).is_some_and(|a| a.enabled);
         let due: Vec<ResourceKey> = self
             .cache
             .iter()
-            .filter(|(_, e)| e.current().is_some())
+            .filter(|(_, e)| e.current().is_some() && enabled(e.how().vendor))
             .filter(|(k, _)| {
                 let spread = k.mac.0.iter().fold(7u64, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(*b)));
-                let slot = if now.clock_is_set() { 60 + spread % 240 } else { spread % 1440 };
-                (this + 1440 - slot) % 1440 < passed
+                let slot = if clock { 60 + spread % 240 } else { spread % 1440 };
+                (this % 1440 + 1440 - slot) % 1440 < passed
             })
             .map(|(k, _)| k.clone())
             .collect();
-        let mut outs = Vec::new();
-        for key in due {
-            self.cache.refresh(&key, now, &mut outs);
-        }
-        self.run_cache(outs, now, out);
+        self.refresh_later(due, now, out);
     }
 
     /// The URL mappings for a config of this vendor section and phone, its own first, and what they are filled with.

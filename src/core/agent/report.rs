@@ -77,7 +77,7 @@ impl Agent {
 
     pub(super) fn phone_json(&self, mac: Mac) -> Option<Value> {
         let mut value = self.summary(self.directory.get(mac)?);
-        let mut configs: Vec<(&ResourceKey, &Entry)> = self.cache.iter().filter(|(k, _)| k.mac == mac).collect();
+        let mut configs: Vec<(&ResourceKey, &Entry)> = self.cache.of(mac).collect();
         configs.sort_unstable_by_key(|(k, _)| *k);
         let configs: Vec<Value> = configs.into_iter().map(|(k, e)| config_json(k, e)).collect();
         let wanted = mac.to_string();
@@ -117,7 +117,7 @@ impl Agent {
 
     /// The config that stands for the phone: the one that names its MAC, the newest where there are several.
     fn main_config(&self, mac: Mac) -> Option<(&ResourceKey, &Entry)> {
-        self.cache.iter().filter(|(k, _)| k.mac == mac).max_by_key(|(k, e)| {
+        self.cache.of(mac).max_by_key(|(k, e)| {
             let stored = e.current().map(|m| (m.stored_at, m.size));
             (stored.is_some(), k.name.contains("{mac}"), stored)
         })

@@ -19,7 +19,7 @@ pub struct How {
 }
 
 /// Somebody who waits for a config.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Waiter {
     /// A phone's HTTP request.
     Phone(RequestId),
@@ -81,6 +81,11 @@ pub struct Entry {
     pub(super) trouble: Option<Trouble>,
     /// Since when the upstream refuses it or has it no more; the grace time counts from here.
     pub(super) refused_since: Option<UnixTime>,
+    /// The same by our own clock, when it began in this run.
+    pub(super) refusing: Option<Instant>,
+    /// Has the upstream of now, in this run, stood by the newest generation? Before that its validators may be those
+    /// of another upstream, and "not modified" would mean nothing.
+    pub(super) verified: bool,
     /// When a phone last asked.
     pub(super) asked: Option<Instant>,
     pub(super) served: Option<(Label, UnixTime)>,
@@ -100,6 +105,8 @@ impl Entry {
             agreed: None,
             trouble: None,
             refused_since: None,
+            refusing: None,
+            verified: false,
             asked: None,
             served: None,
         }
@@ -108,6 +115,23 @@ impl Entry {
     /// The newest good config, on flash or about to be.
     pub fn current(&self) -> Option<&GenerationMeta> {
         self.unsaved.as_ref().map(|u| &u.meta).or(self.generations.last())
+    }
+
+    /// ETag and Last-Modified for a conditional request.
+    pub fn validators(&self) -> (Option<&str>, Option<&str>) {
+        match self.current().filter(|_| self.verified) {
+            Some(meta) => (meta.etag.as_deref(), meta.last_modified.as_deref()),
+            None => (None, None),
+        }
+    }
+
+    /// The newest generation came again with these.
+    pub(super) fn set_validators(&mut self, etag: Option<String>, last_modified: Option<String>) {
+        let newest = self.unsaved.as_mut().map(|u| &mut u.meta).or(self.generations.last_mut());
+        if let Some(meta) = newest {
+            (meta.etag, meta.last_modified) = (etag, last_modified);
+            self.verified = true;
+        }
     }
 
     /// How many generations are on flash.
@@ -141,24 +165,18 @@ impl Entry {
     }
 
     /// The answer with the newest good bytes, if there are any.
+    /// Without a clock nobody knows the age of what an earlier run stored.
     pub(super) fn serve(&self, key: &ResourceKey, label: Label, now: Now) -> Option<Answer> {
         let meta = self.current()?;
         let age = match self.agreed {
-            Some((at, _)) => now.mono.saturating_duration_since(at).as_secs(),
-            None => now.unix.saturating_sub(meta.stored_at),
+            Some((at, _)) => Some(now.mono.saturating_duration_since(at).as_secs()),
+            None => now.clock_is_set().then(|| now.unix.saturating_sub(meta.stored_at)),
         };
         let body = match &self.unsaved {
             Some(unsaved) => Body::Bytes(unsaved.body.clone()),
             None => Body::Stored(key.clone(), meta.number),
         };
-        Some(Answer {
-            status: 200,
-            label,
-            age: Some(age),
-            body,
-            rewrite: Some((self.how.vendor, key.mac)),
-            retry_after: None,
-        })
+        Some(Answer { status: 200, label, age, body, rewrite: Some((self.how.vendor, key.mac)), retry_after: None })
     }
 
     /// The answer when asking the upstream led to nothing new: the last good, or the reason why there is none.

@@ -1,7 +1,10 @@
 //! Timelines: what comes in at which second, what the phone is told.
 
 use super::*;
-use crate::core::types::FetchHead;
+use crate::bounds;
+use crate::core::answer::Body;
+use crate::core::outcome::Outcome;
+use crate::core::types::{FetchHead, Sha256};
 use proptest::prelude::*;
 
 const MAC: Mac = Mac([0, 4, 0x13, 0, 0, 1]);
@@ -380,8 +383,7 @@ fn a_full_disk_serves_on_from_ram_and_tries_again() {
 fn a_refused_phone_keeps_its_last_good_for_the_grace_time() {
     let mut l = Line::stored("one");
     let refuse = |l: &mut Line, days: u64| {
-        l.unix += days * DAY;
-        l.pass(11_000);
+        l.pass(days * DAY * 1000 + 11_000);
         let a = l.ask();
         l.upstream(bad(Reason::Refused));
         l.told(a).unwrap()
