@@ -3,6 +3,7 @@
 
 use crate::bounds;
 use crate::core::agent::ControlId;
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use serde_json::Value;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -94,6 +95,11 @@ impl Control {
                     }
                 }
                 State::Writing => c.write(now),
+                // polled for nothing, a caller who has left would wake the loop again and again
+                State::Waiting if c.has_left() => {
+                    left.push(c.id);
+                    c.state = State::Done;
+                }
                 State::Waiting | State::Done => {}
             }
             let patience = if c.state == State::Waiting { LONGEST } else { PATIENCE };
@@ -151,6 +157,13 @@ impl Connection {
         }
     }
 
+    /// Has the caller closed its end? One that only said that it will send no more has not.
+    fn has_left(&self) -> bool {
+        let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut fds, Some(&now)).is_ok_and(|n| n > 0)
+    }
+
     fn write(&mut self, now: Instant) {
         while let Some(rest) = self.output.get(self.sent..).filter(|r| !r.is_empty()) {
             match self.stream.write(rest) {
@@ -170,5 +183,35 @@ impl Connection {
 impl Drop for Control {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_caller_who_leaves_is_noticed_and_one_who_only_stops_sending_is_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let mut control = Control::open(&path).unwrap();
+        let ask = || {
+            let mut caller = UnixStream::connect(&path).unwrap();
+            caller.write_all(b"{\"op\":\"refresh\"}\n").unwrap();
+            caller
+        };
+        let (gone, patient) = (ask(), ask());
+        let now = Instant::now();
+        let (requests, left) = control.turn(now);
+        assert_eq!((requests.len(), left.len()), (2, 0));
+        drop(gone);
+        patient.shutdown(std::net::Shutdown::Write).unwrap();
+        let (_, left) = control.turn(now);
+        assert_eq!(left, [requests[0].0]);
+        control.answer(requests[1].0, &Value::Bool(true), now);
+        let mut text = String::new();
+        let mut patient = patient;
+        patient.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "true\n");
     }
 }

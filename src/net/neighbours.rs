@@ -12,7 +12,7 @@ const GOOD_FOR: Duration = Duration::from_millis(500);
 /// Entries taken from the table: a /20 full of hosts.
 const ENTRIES: usize = 4096;
 
-/// `/proc/net/arp`, read when needed and not more than twice a second.
+/// `/proc/net/arp`, read when needed; for datagrams not more than twice a second.
 #[derive(Default)]
 pub(crate) struct Neighbours {
     table: RefCell<Option<(Instant, HashMap<Ipv4Addr, Mac>)>>,
@@ -30,6 +30,17 @@ impl Lan for Neighbours {
         let mac = map.get(&ip).copied();
         *table = Some((now, map));
         mac
+    }
+
+    fn glance(&self, ip: Ipv4Addr) -> Option<Mac> {
+        let table = self.table.borrow();
+        match table.as_ref().filter(|(at, _)| at.elapsed() < GOOD_FOR) {
+            Some((_, map)) => map.get(&ip).copied(),
+            None => {
+                drop(table);
+                self.mac_of(ip)
+            }
+        }
     }
 }
 

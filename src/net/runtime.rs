@@ -3,27 +3,27 @@
 use crate::bounds;
 use crate::config::Config;
 use crate::core::agent::{Action, Agent, Device, Loaded};
-use crate::core::answer::{Body, StreamId};
+use crate::core::answer::{Answer, Body, StreamId};
 use crate::core::now::Now;
 use crate::net::client::Client;
 use crate::net::control::Control;
 pub use crate::net::devices::Source as DeviceSource;
 use crate::net::disk::{Disk, Write};
-use crate::net::http::{Asked, Bodies, Server, Source};
+use crate::net::http::{Asked, Bodies, Server, Source, Unserved};
 use crate::net::mailbox::{Letter, Mailbox, Waker};
 use crate::net::neighbours::Neighbours;
 use crate::net::stream::Stream;
 use crate::net::{fetch, sip};
 use crate::proto::url;
-use crate::store::{self, Store};
+use crate::store::{self, Store, StoreError};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::net::{SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 /// How often the devices are looked at: a bridge that comes back is joined again within this time.
@@ -69,6 +69,9 @@ pub struct Runtime {
     server: Server,
     bodies: Bodies,
     streams: HashMap<StreamId, Arc<Stream>>,
+    /// Shared files that are kept no more, as long as somebody reads them, oldest first.
+    released: VecDeque<Weak<Stream>>,
+    arriving: fetch::Arriving,
     control: Control,
     sip: Vec<Option<UdpSocket>>,
     devices: Vec<Device>,
@@ -142,6 +145,8 @@ impl Runtime {
             server,
             bodies: Bodies::default(),
             streams: HashMap::new(),
+            released: VecDeque::new(),
+            arriving: fetch::Arriving::default(),
             control,
             sip: Vec::new(),
             devices,
@@ -194,7 +199,9 @@ impl Runtime {
                     self.datagrams(device, now, &mut actions);
                 }
             }
-            self.server.turn(&ready.http, now.mono, &mut asked);
+            for id in self.server.turn(&ready.http, now.mono, &mut asked) {
+                self.agent.request_gone(id);
+            }
             if ready.control {
                 let (requests, left) = self.control.turn(now.mono);
                 for (id, request) in requests {
@@ -321,10 +328,28 @@ impl Runtime {
                 };
                 let source = Source { store: &self.store, streams: &self.streams, rewrite: &rewrite };
                 let result = self.server.answer(id, &answer, &mut self.bodies, &source, now.mono, asked);
-                if let (Err(failed), Body::Stored(key, number)) = (result, &answer.body) {
-                    let (again, e) = *failed;
-                    self.agent.unreadable(key, *number, &e.to_string(), now);
-                    asked.push(again);
+                match (result.map_err(|failed| *failed), &answer.body) {
+                    (Err((again, Unserved::Missed(stream))), _) => {
+                        self.agent.stream_missed(stream);
+                        asked.push(again);
+                    }
+                    // it is damaged, or was removed behind our back: what is before it may serve
+                    (
+                        Err((again, Unserved::Unreadable(e @ (StoreError::Damaged(_) | StoreError::NotFound)))),
+                        Body::Stored(key, number),
+                    ) => {
+                        self.bodies.forget(Some(key.mac));
+                        self.agent.unreadable(key, *number, &e.to_string(), now);
+                        asked.push(again);
+                    }
+                    // of the moment (no descriptor, no memory): the generation is still good
+                    (Err((again, Unserved::Unreadable(e))), _) => {
+                        log::warn!("store: {e}");
+                        let sorry = Answer::error(503, "the stored config cannot be read just now");
+                        let source = Source { store: &self.store, streams: &self.streams, rewrite: &rewrite };
+                        let _ = self.server.answer(again.id, &sorry, &mut self.bodies, &source, now.mono, asked);
+                    }
+                    (Ok(()), _) => {}
                 }
             }
             Action::Fetch { job, vendor, file } => {
@@ -333,21 +358,43 @@ impl Runtime {
             Action::FetchShared { job, stream, keep } => {
                 let bytes = Stream::new(self.mailbox.post());
                 self.streams.insert(stream, bytes.clone());
-                fetch::shared(self.client.clone(), job, bytes, keep, self.mailbox.post());
+                let arriving = self.arriving.clone();
+                fetch::shared(self.client.clone(), job, bytes, keep, arriving, self.mailbox.post());
             }
-            Action::DropStream(id) => _ = self.streams.remove(&id),
+            Action::DropStream(id) => self.release(id),
             Action::Store(key, meta, body) => {
                 let agent = &self.agent.config().agent;
                 let (history, cache_max) = (agent.history, agent.cache_max);
                 self.disk.write(Write::Generation { key, meta, body, history, cache_max });
             }
             Action::PutPhone(record) => self.disk.write(Write::Phone(record)),
-            Action::Expire(key) => self.disk.write(Write::Expire(key)),
+            Action::Expire(key) => {
+                self.bodies.forget(Some(key.mac));
+                self.disk.write(Write::Expire(key));
+            }
             Action::Forget(mac) => {
-                self.bodies.clear();
+                self.bodies.forget(mac);
                 self.disk.write(Write::Forget(mac));
             }
             Action::Control(id, value) => self.control.answer(id, &value, now.mono),
+        }
+    }
+
+    /// A shared file goes, for its readers too where those who read slowly would keep more of such files in RAM than
+    /// are kept in all.
+    fn release(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.remove(&id) else { return };
+        stream.release();
+        self.released.retain(|s| s.strong_count() > 0);
+        self.released.push_back(Arc::downgrade(&stream));
+        drop(stream);
+        let held =
+            |all: &VecDeque<Weak<Stream>>| -> u64 { all.iter().filter_map(Weak::upgrade).map(|s| s.held()).sum() };
+        while held(&self.released) > self.agent.config().agent.shared_max {
+            let Some(oldest) = self.released.pop_front() else { return };
+            if let Some(stream) = oldest.upgrade() {
+                stream.fail();
+            }
         }
     }
 

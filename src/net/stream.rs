@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 const CHUNK: usize = 64 * 1024;
 /// How far a transfer that is not kept may run ahead of its slowest reader.
 const WINDOW: u64 = 1024 * 1024;
+/// How long the slowest reader of a transfer that is not kept may hold up those who have read everything. Then it goes
+/// on without him: a slow client never keeps another waiting.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a transfer that is not kept waits for a reader.
 const NO_READER: Duration = Duration::from_secs(15);
 
@@ -80,12 +83,19 @@ impl Stream {
     /// Appends. Waits where nothing is kept and the slowest reader is far behind; false where nobody reads at all.
     pub(crate) fn push(&self, mut bytes: &[u8]) -> bool {
         let mut inner = self.lock();
-        let give_up = Instant::now() + NO_READER;
-        while !inner.keep && inner.ahead() >= WINDOW {
-            if inner.readers.is_empty() && Instant::now() >= give_up {
+        let begin = Instant::now();
+        while !inner.keep && inner.state == State::Open && inner.ahead() >= WINDOW {
+            let waited = begin.elapsed();
+            if inner.readers.is_empty() && waited >= NO_READER {
                 return false;
             }
+            if waited >= PATIENCE {
+                inner.leave_behind();
+            }
             inner = self.room.wait_timeout(inner, Duration::from_secs(1)).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if inner.state != State::Open {
+            return false;
         }
         inner.end += bytes.len() as u64;
         while !bytes.is_empty() {
@@ -106,9 +116,34 @@ impl Stream {
         true
     }
 
+    /// Nobody will ask for it any more: it is kept only as far as those who read it need it.
+    pub(crate) fn release(&self) {
+        let mut inner = self.lock();
+        inner.keep = false;
+        inner.trim();
+    }
+
+    /// Ends it at once, for its readers too: their connections are closed.
+    pub(crate) fn fail(&self) {
+        let mut inner = self.lock();
+        inner.state = State::Failed;
+        inner.base = inner.end;
+        inner.chunks.clear();
+        drop(inner);
+        self.room.notify_one();
+        self.post.send(crate::net::mailbox::Letter::StreamGrew);
+    }
+
+    /// Bytes in RAM.
+    pub(crate) fn held(&self) -> u64 {
+        let inner = self.lock();
+        inner.end - inner.base
+    }
+
     /// No more bytes: the file is whole, or it never will be. Returns the bytes that are kept.
     pub(crate) fn end(&self, whole: bool) -> u64 {
         let mut inner = self.lock();
+        let whole = whole && inner.state == State::Open;
         inner.state = if whole { State::Whole } else { State::Failed };
         if whole {
             inner.total = Some(inner.end);
@@ -127,10 +162,10 @@ impl Stream {
         self.lock().total
     }
 
-    /// A reader that wants the bytes from `offset` on; `None` where they are gone already.
+    /// A reader that wants the bytes from `offset` on; `None` where they are gone already, or will never come.
     pub(crate) fn join(self: &Arc<Stream>, offset: u64) -> Option<Reader> {
         let mut inner = self.lock();
-        if offset < inner.base {
+        if offset < inner.base || inner.state == State::Failed {
             return None;
         }
         inner.next_reader = inner.next_reader.wrapping_add(1);
@@ -146,12 +181,25 @@ impl Inner {
         self.end.saturating_sub(slowest.max(self.base))
     }
 
-    /// Drops what every reader has, where nothing is kept.
+    /// Drops what every reader has, where nothing is kept. The last [`WINDOW`] bytes stay, so that all who were sent
+    /// here by the head can still begin when the first has read it.
     fn trim(&mut self) {
         let slowest = self.readers.values().min().copied().unwrap_or(self.base);
-        while !self.keep && self.chunks.len() > 1 && self.base + CHUNK as u64 <= slowest {
+        let until = slowest.min(self.end.saturating_sub(WINDOW));
+        while !self.keep && self.chunks.len() > 1 && self.base + CHUNK as u64 <= until {
             self.chunks.pop_front();
             self.base += CHUNK as u64;
+        }
+    }
+}
+
+impl Inner {
+    /// Where some have read everything, those at the other end of the window are given up.
+    fn leave_behind(&mut self) {
+        let (end, behind) = (self.end, self.end.saturating_sub(WINDOW));
+        if self.readers.values().any(|at| *at >= end) {
+            self.readers.retain(|_, at| *at > behind);
+            self.trim();
         }
     }
 }
@@ -166,7 +214,13 @@ impl Reader {
     /// Copies what is there at `offset`, up to the size of `buffer`.
     pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> Read {
         let mut inner = self.stream.lock();
-        inner.readers.insert(self.id, offset);
+        match inner.readers.get_mut(&self.id) {
+            Some(at) => *at = offset,
+            None => return Read::Failed, // left behind
+        }
+        if offset < inner.base {
+            return Read::Failed;
+        }
         inner.trim();
         let mut copied = 0;
         while copied < buffer.len() {
@@ -279,5 +333,56 @@ mod test {
         let mut buffer = [0; 10];
         assert_eq!(reader.read(0, &mut buffer), Read::Bytes(4));
         assert_eq!(reader.read(4, &mut buffer), Read::Failed);
+    }
+
+    #[test]
+    fn all_who_were_sent_here_by_the_head_can_begin() {
+        let mailbox = Mailbox::new().unwrap();
+        let stream = Stream::new(mailbox.post());
+        stream.begin(Some(5 << 20), false);
+        let first = stream.join(0).unwrap();
+        assert!(stream.push(&pattern(700_000)));
+        read_all(&first, 0, 700_000);
+        assert!(stream.join(0).is_some());
+    }
+
+    #[test]
+    fn a_slow_reader_is_left_behind_by_those_who_have_read_everything() {
+        let mailbox = Mailbox::new().unwrap();
+        let stream = Stream::new(mailbox.post());
+        let data = pattern(3 << 20);
+        stream.begin(Some(3 << 20), false);
+        let (quick, slow) = (stream.join(0).unwrap(), stream.join(0).unwrap());
+        let pushed = data.clone();
+        let writer = {
+            let stream = stream.clone();
+            std::thread::spawn(move || {
+                pushed.chunks(16_000).for_each(|c| assert!(stream.push(c)));
+                stream.end(true)
+            })
+        };
+        let begin = Instant::now();
+        assert!(read_all(&quick, 0, 3 << 20) == data);
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        writer.join().unwrap();
+        assert_eq!(slow.read(0, &mut [0; 10]), Read::Failed);
+    }
+
+    #[test]
+    fn what_is_kept_no_more_takes_the_ram_that_its_slowest_reader_needs_and_can_be_ended() {
+        let mailbox = Mailbox::new().unwrap();
+        let stream = Stream::new(mailbox.post());
+        stream.begin(Some(4 << 20), true);
+        let reader = stream.join(0).unwrap();
+        assert!(stream.push(&pattern(4 << 20)));
+        stream.end(true);
+        read_all(&reader, 0, 3 << 20);
+        assert_eq!(stream.held(), 4 << 20);
+        stream.release();
+        assert!(stream.held() <= WINDOW + 2 * CHUNK as u64, "{}", stream.held());
+        stream.fail();
+        assert_eq!(stream.held(), 0);
+        assert_eq!(reader.read(3 << 20, &mut [0; 10]), Read::Failed);
+        assert!(stream.join(4 << 20).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! From the core's answer to bytes: reads the stored config, rewrites its URLs, cuts ranges, writes the head.
 
 use super::connection::Outgoing;
+use super::server::Unserved;
 use crate::core::answer::{Answer, Body, Label, StreamId};
 use crate::core::types::{ResourceKey, Sha256};
 use crate::net::stream::Stream;
@@ -43,6 +44,12 @@ struct Ready {
 }
 
 impl Bodies {
+    /// A phone's generations were removed: their numbers may be given again, to other bytes.
+    pub(crate) fn forget(&mut self, mac: Option<Mac>) {
+        self.kept.retain(|(key, _, _), _| mac.is_some_and(|m| key.mac != m));
+        self.bytes = self.kept.values().map(|r| r.bytes.len()).sum();
+    }
+
     /// The config or the rules changed.
     pub(crate) fn clear(&mut self) {
         *self = Bodies::default();
@@ -83,7 +90,7 @@ impl Bodies {
         request: &Request,
         local: Ipv4Addr,
         source: &Source<'_>,
-    ) -> Result<(Vec<u8>, Outgoing), StoreError> {
+    ) -> Result<(Vec<u8>, Outgoing), Unserved> {
         let mut head = ResponseHead::new(answer.status);
         if let Some(label) = label(answer) {
             head.header("X-Phoneprov", &label);
@@ -103,9 +110,11 @@ impl Bodies {
                 let body = if is_head { Outgoing::None } else { Outgoing::Bytes(bytes) };
                 return Ok((head.to_bytes(Some(length), request.keep_alive), body));
             }
-            Body::Stream(id) => return Ok(self.stream(head, *id, request, source)),
+            Body::Stream(id) => return self.stream(head, *id, request, source),
             Body::Bytes(bytes) => prepare(bytes.clone(), answer.rewrite, local, source),
-            Body::Stored(key, number) => self.stored(key, *number, answer.rewrite, local, source)?,
+            Body::Stored(key, number) => {
+                self.stored(key, *number, answer.rewrite, local, source).map_err(Unserved::Unreadable)?
+            }
         };
         head.header("ETag", &ready.etag);
         if request.header("if-none-match").is_some_and(|v| v.split(',').any(|t| t.trim() == ready.etag)) {
@@ -124,7 +133,7 @@ impl Bodies {
         id: StreamId,
         request: &Request,
         source: &Source<'_>,
-    ) -> (Vec<u8>, Outgoing) {
+    ) -> Result<(Vec<u8>, Outgoing), Unserved> {
         let text = |status: u16, text: &str| {
             let mut head = ResponseHead::new(status);
             head.header("Content-Type", "text/plain; charset=utf-8");
@@ -134,8 +143,8 @@ impl Bodies {
             let body: Arc<[u8]> = format!("phoneprov: {text}\n").into_bytes().into();
             (head.to_bytes(Some(body.len() as u64), request.keep_alive), Outgoing::Bytes(body))
         };
-        let Some(stream) = source.streams.get(&id) else { return text(503, "the file has just been dropped") };
-        let Some(total) = stream.total() else { return text(503, "the file's length is not known yet") };
+        let Some(stream) = source.streams.get(&id) else { return Err(Unserved::Missed(id)) };
+        let Some(total) = stream.total() else { return Ok(text(503, "the file's length is not known yet")) };
         let range = request.header("range").and_then(parse_range);
         let (start, end) = match range.map(|r| r.resolve(total)) {
             None => (0, total),
@@ -148,18 +157,18 @@ impl Bodies {
             Some(None) => {
                 let mut bad = ResponseHead::new(416);
                 bad.header("Content-Range", &format!("bytes */{total}"));
-                return (bad.to_bytes(Some(0), request.keep_alive), Outgoing::None);
+                return Ok((bad.to_bytes(Some(0), request.keep_alive), Outgoing::None));
             }
         };
         head.header("Accept-Ranges", "bytes");
         head.header("Content-Type", "application/octet-stream");
         let bytes = head.to_bytes(Some(end - start), request.keep_alive);
         if request.method == Method::Head {
-            return (bytes, Outgoing::None);
+            return Ok((bytes, Outgoing::None));
         }
         match stream.join(start) {
-            Some(reader) => (bytes, Outgoing::Stream(reader, start, end - start)),
-            None => text(503, "a file larger than shared_max is on its way to another phone"),
+            Some(reader) => Ok((bytes, Outgoing::Stream(reader, start, end - start))),
+            None => Err(Unserved::Missed(id)),
         }
     }
 }

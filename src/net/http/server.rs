@@ -4,7 +4,7 @@ use super::connection::{Connection, Outgoing, State};
 use super::respond::{Bodies, Source};
 use crate::bounds;
 use crate::core::agent::Device;
-use crate::core::answer::{Answer, RequestId};
+use crate::core::answer::{Answer, RequestId, StreamId};
 use crate::proto::http::{BodyKind, Method, Request};
 use crate::store::StoreError;
 use socket2::{Domain, Socket, Type};
@@ -33,6 +33,14 @@ struct Listener {
     device: usize,
     address: Ipv4Addr,
     socket: TcpListener,
+}
+
+/// Why a request must be decided again.
+pub(crate) enum Unserved {
+    /// What it was to get could not be read.
+    Unreadable(StoreError),
+    /// It came too late for the bytes of this shared file.
+    Missed(StreamId),
 }
 
 /// A request that came in whole.
@@ -108,12 +116,23 @@ impl Server {
     }
 
     /// Accepts, and ends what is overdue. `ready` says of each of [`Server::fds`] in its order whether it moved.
-    /// Requests that have arrived are appended to `asked`.
-    pub(crate) fn turn(&mut self, ready: &[bool], now: Instant, asked: &mut Vec<Asked>) {
+    /// Requests that have arrived are appended to `asked`. Returns those whose client has left.
+    pub(crate) fn turn(&mut self, ready: &[bool], now: Instant, asked: &mut Vec<Asked>) -> Vec<RequestId> {
+        let mut left = Vec::new();
         let (of_listeners, of_connections) = ready.split_at(self.listeners.len().min(ready.len()));
         for (i, ready) in of_connections.iter().enumerate() {
-            if *ready {
-                self.turn_one(i, now, asked);
+            if !*ready {
+                continue;
+            }
+            match self.connections.get_mut(i) {
+                // nothing was polled for: the peer has hung up
+                Some(c) if matches!(c.state, State::Waiting(..)) || c.is_starved() => {
+                    if let State::Waiting(id, _) = &c.state {
+                        left.push(*id);
+                    }
+                    c.state = State::Closed;
+                }
+                _ => self.turn_one(i, now, asked),
             }
         }
         for c in &mut self.connections {
@@ -128,6 +147,7 @@ impl Server {
         if of_listeners.contains(&true) {
             self.accept(now, asked);
         }
+        left
     }
 
     fn turn_one(&mut self, index: usize, now: Instant, asked: &mut Vec<Asked>) {
@@ -140,9 +160,7 @@ impl Server {
                 }
                 return;
             }
-            // nothing was polled for: the peer has hung up
-            State::Waiting(..) => c.state = State::Closed,
-            State::Closed => {}
+            State::Waiting(..) | State::Closed => {}
         }
         self.next_request(index, now, asked);
     }
@@ -250,7 +268,7 @@ impl Server {
         }
     }
 
-    /// Answers a request. An error names what could not be read, with the request: decide again.
+    /// Answers a request. The error has the request back, and why: decide again.
     pub(crate) fn answer(
         &mut self,
         id: RequestId,
@@ -259,7 +277,7 @@ impl Server {
         source: &Source<'_>,
         now: Instant,
         asked: &mut Vec<Asked>,
-    ) -> Result<(), Box<(Asked, StoreError)>> {
+    ) -> Result<(), Box<(Asked, Unserved)>> {
         let waits = |c: &Connection| matches!(&c.state, State::Waiting(i, _) if *i == id);
         let Some(index) = self.connections.iter().position(waits) else { return Ok(()) };
         let Some(c) = self.connections.get_mut(index) else { return Ok(()) };
@@ -290,4 +308,166 @@ fn listen(address: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use crate::core::answer::{Body, Label};
+    use crate::net::mailbox::Mailbox;
+    use crate::net::stream::Stream;
+    use rustix::event::{poll, PollFd, PollFlags, Timespec};
+    use std::collections::HashMap;
+    use std::io::{Read, Write};
+    use std::sync::Arc;
+
+    struct Rig {
+        server: Server,
+        port: u16,
+        store: crate::store::Store,
+        streams: HashMap<StreamId, Arc<Stream>>,
+        asked: Vec<Asked>,
+        left: Vec<RequestId>,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Rig {
+        fn new() -> Rig {
+            let folder = tempfile::tempdir().unwrap();
+            let store = crate::store::open(folder.path()).unwrap().store;
+            let mut server = Server::new();
+            let lo = Device { name: "lo".into(), index: 1, addresses: vec![(Ipv4Addr::LOCALHOST, 8)] };
+            let (port, troubles) = server.listen(&[lo], 0);
+            assert!(troubles.is_empty());
+            let (streams, asked, left) = (HashMap::new(), vec![], vec![]);
+            Rig { server, port, store, streams, asked, left, _folder: folder }
+        }
+
+        fn client(&self, text: &str) -> TcpStream {
+            let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+            client.write_all(text.as_bytes()).unwrap();
+            client
+        }
+
+        /// One turn of the loop. Did any socket move?
+        fn turn(&mut self, wait_ms: i64) -> bool {
+            let now = Instant::now();
+            let mut fds: Vec<PollFd<'_>> = self
+                .server
+                .fds(now)
+                .into_iter()
+                .map(|(fd, read, write)| {
+                    let mut flags = PollFlags::empty();
+                    flags.set(PollFlags::IN, read);
+                    flags.set(PollFlags::OUT, write);
+                    PollFd::from_borrowed_fd(fd, flags)
+                })
+                .collect();
+            let wait = Timespec { tv_sec: 0, tv_nsec: (wait_ms * 1_000_000) as _ };
+            poll(&mut fds, Some(&wait)).unwrap();
+            let ready: Vec<bool> = fds.iter().map(|f| !f.revents().is_empty()).collect();
+            drop(fds);
+            let left = self.server.turn(&ready, Instant::now(), &mut self.asked);
+            self.left.extend(left);
+            ready.contains(&true)
+        }
+
+        fn until_asked(&mut self) -> Asked {
+            for _ in 0..100 {
+                self.turn(20);
+                if let Some(asked) = self.asked.pop() {
+                    return asked;
+                }
+            }
+            panic!("no request came");
+        }
+
+        fn answer(&mut self, id: RequestId, answer: &Answer) -> Result<(), Box<(Asked, Unserved)>> {
+            let source = Source { store: &self.store, streams: &self.streams, rewrite: &|_, _, _| None };
+            let mut bodies = Bodies::default();
+            self.server.answer(id, answer, &mut bodies, &source, Instant::now(), &mut self.asked)
+        }
+
+        /// After something has happened the loop comes to rest.
+        fn rests(&mut self) -> bool {
+            (0..20).any(|_| !self.turn(20))
+        }
+    }
+
+    fn reset(client: TcpStream) {
+        let socket = Socket::from(client);
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    fn file(id: StreamId) -> Answer {
+        let body = Body::Stream(id);
+        Answer { status: 200, label: Label::Fresh, age: None, body, rewrite: None, retry_after: None }
+    }
+
+    #[test]
+    fn who_hangs_up_while_he_waits_is_reported_and_does_not_keep_the_loop_awake() {
+        let mut rig = Rig::new();
+        let client = rig.client("GET /snom/a HTTP/1.1\r\nHost: r\r\n\r\n");
+        let asked = rig.until_asked();
+        reset(client);
+        assert!(rig.rests());
+        assert_eq!(rig.left, [asked.id]);
+    }
+
+    #[test]
+    fn who_hangs_up_while_a_file_is_still_coming_does_not_keep_the_loop_awake() {
+        let mut rig = Rig::new();
+        let mailbox = Mailbox::new().unwrap();
+        let stream = Stream::new(mailbox.post());
+        stream.begin(Some(1000), true);
+        stream.push(b"some");
+        rig.streams.insert(5, stream.clone());
+        let mut client = rig.client("GET /snom/a.bin HTTP/1.1\r\nHost: r\r\n\r\n");
+        let asked = rig.until_asked();
+        assert!(rig.answer(asked.id, &file(5)).is_ok());
+        let mut got = [0; 4096];
+        assert!(client.read(&mut got).unwrap() > 0);
+        reset(client);
+        assert!(rig.rests());
+        assert!(rig.server.connections.is_empty());
+    }
+
+    #[test]
+    fn who_said_that_he_will_send_no_more_is_answered() {
+        let mut rig = Rig::new();
+        let mut client = rig.client("GET /snom/a HTTP/1.0\r\n\r\n");
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let asked = rig.until_asked();
+        assert!(rig.rests());
+        assert!(rig.answer(asked.id, &Answer::error(404, "no")).is_ok());
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 404"), "{text}");
+    }
+
+    #[test]
+    fn who_comes_too_late_for_a_file_is_decided_again() {
+        let mut rig = Rig::new();
+        let _client = rig.client("GET /snom/a.bin HTTP/1.1\r\nHost: r\r\n\r\n");
+        let asked = rig.until_asked();
+        let Err(again) = rig.answer(asked.id, &file(9)) else { panic!("there is no such file") };
+        assert!(matches!(*again, (Asked { id, .. }, Unserved::Missed(9)) if id == asked.id));
+        assert!(rig.answer(asked.id, &Answer::error(503, "no")).is_ok(), "and can still be answered");
+    }
+
+    #[test]
+    fn pipelined_requests_are_answered_in_their_order() {
+        let mut rig = Rig::new();
+        let one = "GET /snom/a HTTP/1.1\r\nHost: r\r\n\r\nHEAD /snom/b HTTP/1.1\r\nHost: r\r\n\r\n";
+        let mut client = rig.client(&format!("{one}GET /snom/c HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"));
+        for target in ["/snom/a", "/snom/b", "/snom/c"] {
+            let asked = rig.until_asked();
+            assert_eq!(asked.request.target, target);
+            assert!(rig.answer(asked.id, &Answer::error(404, target)).is_ok());
+        }
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        assert_eq!(text.matches("HTTP/1.1 404").count(), 3);
+        assert!(text.contains("phoneprov: /snom/a") && !text.contains("phoneprov: /snom/b"), "no body for HEAD");
+    }
 }
