@@ -40,8 +40,9 @@ fn mac(n: u16) -> Mac {
 }
 
 fn ip(n: u16) -> Ipv4Addr {
+    // none of them is the router's own
     let [a, b] = n.to_be_bytes();
-    Ipv4Addr::new(192, 168, a, b)
+    Ipv4Addr::new(192, 168, a + 16, b)
 }
 
 /// The neighbour table.
@@ -537,7 +538,7 @@ fn refresh_all_neither_overflows_nor_marks_anybody_down() {
     for n in 0..count {
         w.serve(n, "one");
     }
-    let started = w.control(json!({"op": "refresh"})).unwrap();
+    let started = w.control(json!({"op": "refresh", "mac": "all"})).unwrap();
     assert_eq!(started["result"]["started"], json!(count));
     let mut fetched = 0;
     loop {
