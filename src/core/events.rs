@@ -42,6 +42,16 @@ impl EventLog {
         self.ring.push_back(Event { seq: self.seq, time, kind, mac: mac.map(|m| m.to_string()), text });
     }
 
+    /// As [`EventLog::push`], for what a stranger can bring about as often as he likes: the same within a minute is
+    /// not told again, so that it washes nothing else out.
+    pub fn push_once(&mut self, time: UnixTime, kind: &'static str, mac: Option<Mac>, text: String) {
+        let mac_text = mac.map(|m| m.to_string());
+        let told = self.ring.iter().rev().take_while(|e| time.saturating_sub(e.time) < 60);
+        if !told.into_iter().any(|e| e.kind == kind && e.mac == mac_text && e.text == text) {
+            self.push(time, kind, mac, text);
+        }
+    }
+
     /// Oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Event> {
         self.ring.iter()

@@ -448,7 +448,8 @@ impl Runtime {
     fn reload(&mut self, now: Now, actions: &mut Vec<Action>) {
         let Some(reload) = &mut self.options.reload else { return };
         match reload() {
-            Ok(config) => {
+            Ok(mut config) => {
+                self.keep_for_life(&mut config);
                 match Client::new(config.agent.ca_file.as_deref()) {
                     Ok(client) => self.client = Arc::new(client),
                     Err(why) => log::warn!("{why}; the certificates read before stay in use"),
@@ -464,6 +465,21 @@ impl Runtime {
             }
             Err(why) => self.agent.reload_failed(&why, now),
         }
+    }
+
+    /// What is opened at the start stays as it is until the next.
+    fn keep_for_life(&self, config: &mut Config) {
+        let (old, new) = (&self.agent.config().agent, &mut config.agent);
+        let changed = [
+            ("state_dir", old.state_dir != new.state_dir),
+            ("run_dir", old.run_dir != new.run_dir),
+            ("device", old.devices != new.devices),
+            ("network", old.networks != new.networks),
+        ];
+        for (option, _) in changed.iter().filter(|(_, changed)| *changed) {
+            log::warn!("option {option} was changed: that takes a restart (/etc/init.d/phoneprov restart)");
+        }
+        (new.state_dir, new.run_dir) = (old.state_dir.clone(), old.run_dir.clone());
     }
 
     fn write_status(&mut self, now: Now) {

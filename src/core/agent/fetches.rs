@@ -422,7 +422,7 @@ impl Agent {
         fetches.ready.retain(|(id, _)| {
             let drop = match fetches.running.get(id) {
                 Some(Running { what: What::Config(k), origin: o, .. }) => {
-                    o == origin && self.cache.get(k).is_some_and(|e| e.current().is_some())
+                    o == origin && self.cache.get(k).is_some_and(|e| e.current().is_some() || !e.is_waited_for())
                 }
                 _ => false,
             };
@@ -469,7 +469,8 @@ impl Agent {
                 .wanted
                 .clone()
                 .filter(|k| self.cache.get(k).is_some_and(|e| usable(e.how()) && !self.cache.is_busy(k)));
-            let good = || self.cache.iter().filter(|(_, e)| e.current().is_some() && usable(e.how()));
+            let other = |k: &ResourceKey| wanted.as_ref() != Some(k);
+            let good = || self.cache.iter().filter(|(k, e)| e.current().is_some() && usable(e.how()) && other(k));
             let nth = (upstream.probes / 2) as usize % good().count().max(1);
             let other = good().nth(nth).map(|(k, _)| k.clone());
             let key = if turn { wanted.or(other) } else { other.or(wanted) };

@@ -171,7 +171,7 @@ impl Agent {
         let foreign = named_foreign.or(facts.mac.as_ref().filter(|m| neighbour != Some(**m) && known(m)));
         if let Some(other) = foreign.copied().filter(|_| checked) {
             let text = format!("{ip} asked for its config, but that address has another MAC: refused");
-            self.events.push(now.unix, "phone", Some(other), text);
+            self.events.push_once(now.unix, "phone", Some(other), text);
             return refuse(403, "a config goes only to the phone whose MAC it names");
         }
         if (rules.kind)(&file) == FileKind::Shared {
@@ -189,7 +189,7 @@ impl Agent {
         }
         if checked && neighbour != Some(mac) {
             let text = format!("{ip} asked for its config, but that address has another MAC: refused");
-            self.events.push(now.unix, "phone", Some(mac), text);
+            self.events.push_once(now.unix, "phone", Some(mac), text);
             return refuse(403, "a config goes only to the phone whose MAC it names");
         }
         let seen = Seen { mac, vendor: &name, by: SeenBy::Http, ip, device, facts };

@@ -144,6 +144,11 @@ impl Entry {
         self.unsaved.is_some() && self.stage != Stage::Storing
     }
 
+    /// Does anybody wait for it?
+    pub fn is_waited_for(&self) -> bool {
+        !self.waiters.is_empty()
+    }
+
     /// What keeps the upstream's answer from the phone.
     pub fn trouble(&self) -> Option<&Trouble> {
         self.trouble.as_ref()

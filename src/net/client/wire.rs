@@ -8,6 +8,7 @@ use crate::core::types::FetchError;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{mpsc, Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use ureq::config::Config;
@@ -184,6 +185,12 @@ fn host_port(uri: &Uri) -> (String, u16) {
     (host, uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 }))
 }
 
+/// Lookups under way, also those that were left behind.
+static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+/// How many there may be: a fetch each, and as many left behind by a dead DNS server.
+const MOST_LOOKUPS: usize = 2 * crate::bounds::FETCHES;
+const LOOKUP_STACK: usize = 256 * 1024;
+
 /// Looks names up.
 #[derive(Debug)]
 pub struct Lookup(pub Arc<Wire>);
@@ -199,12 +206,21 @@ impl Resolver for Lookup {
         self.0.phase(LOOKUP);
         let left = self.0.left().map_err(|e| self.0.io_fault(e))?;
         // the C library's lookup takes its own time (30 s with a dead server): a thread that may be left behind
+        if LOOKUPS.fetch_add(1, Ordering::Relaxed) >= MOST_LOOKUPS {
+            LOOKUPS.fetch_sub(1, Ordering::Relaxed);
+            return Err(self
+                .0
+                .fail(FetchError::Connect(format!("earlier lookups of {host} are still unanswered (DNS)"))));
+        }
         let (tx, rx) = mpsc::sync_channel(1);
         let name = host.clone();
-        let spawned = std::thread::Builder::new().name("lookup".into()).spawn(move || {
-            let _ = tx.send((name.as_str(), port).to_socket_addrs());
+        let spawned = std::thread::Builder::new().name("lookup".into()).stack_size(LOOKUP_STACK).spawn(move || {
+            let found = (name.as_str(), port).to_socket_addrs();
+            LOOKUPS.fetch_sub(1, Ordering::Relaxed);
+            let _ = tx.send(found);
         });
         if spawned.is_err() {
+            LOOKUPS.fetch_sub(1, Ordering::Relaxed);
             return Err(self.0.fail(FetchError::Connect("no thread for looking up the name".into())));
         }
         let found = rx.recv_timeout(left).map_err(|_| self.0.fail(FetchError::Timeout(LOOKUP)))?;

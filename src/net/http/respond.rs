@@ -145,7 +145,9 @@ impl Bodies {
         };
         let Some(stream) = source.streams.get(&id) else { return Err(Unserved::Missed(id)) };
         let Some(total) = stream.total() else { return Ok(text(503, "the file's length is not known yet")) };
-        let range = request.header("range").and_then(parse_range);
+        // A range is for GET alone, and If-Range names a version by a word that none of our answers ever had.
+        let ranged = request.method == Method::Get && request.header("if-range").is_none();
+        let range = request.header("range").filter(|_| ranged).and_then(parse_range);
         let (start, end) = match range.map(|r| r.resolve(total)) {
             None => (0, total),
             Some(Some(range)) => {

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 const BACKLOG: i32 = 512;
 /// When all places are taken, a connection that has done nothing for so long gives its place to the next.
 const SLOW: Duration = Duration::from_secs(2);
+/// When all places are taken, and none by a slow one: a request that has waited so long for its answer gives its place
+/// to the next. Longer than `fresh_wait` usually is.
+const LONG_WAIT: Duration = Duration::from_secs(6);
 /// After running out of descriptors: the pause before the next accept.
 const NO_DESCRIPTOR: Duration = Duration::from_millis(200);
 
@@ -27,6 +30,8 @@ pub(crate) struct Server {
     scratch: Vec<u8>,
     /// No accept before then.
     pause_until: Option<Instant>,
+    /// Requests whose client has left, or was sent away.
+    left: Vec<RequestId>,
 }
 
 struct Listener {
@@ -59,6 +64,7 @@ impl Server {
             next: 0,
             scratch: vec![0; 32 * 1024],
             pause_until: None,
+            left: Vec::new(),
         }
     }
 
@@ -118,7 +124,6 @@ impl Server {
     /// Accepts, and ends what is overdue. `ready` says of each of [`Server::fds`] in its order whether it moved.
     /// Requests that have arrived are appended to `asked`. Returns those whose client has left.
     pub(crate) fn turn(&mut self, ready: &[bool], now: Instant, asked: &mut Vec<Asked>) -> Vec<RequestId> {
-        let mut left = Vec::new();
         let (of_listeners, of_connections) = ready.split_at(self.listeners.len().min(ready.len()));
         for (i, ready) in of_connections.iter().enumerate() {
             if !*ready {
@@ -128,7 +133,7 @@ impl Server {
                 // nothing was polled for: the peer has hung up
                 Some(c) if matches!(c.state, State::Waiting(..)) || c.is_starved() => {
                     if let State::Waiting(id, _) = &c.state {
-                        left.push(*id);
+                        self.left.push(*id);
                     }
                     c.state = State::Closed;
                 }
@@ -147,7 +152,7 @@ impl Server {
         if of_listeners.contains(&true) {
             self.accept(now, asked);
         }
-        left
+        std::mem::take(&mut self.left)
     }
 
     fn turn_one(&mut self, index: usize, now: Instant, asked: &mut Vec<Asked>) {
@@ -202,16 +207,21 @@ impl Server {
     fn accept(&mut self, now: Instant, asked: &mut Vec<Asked>) {
         for i in 0..self.listeners.len() {
             loop {
-                if self.connections.len() >= bounds::HTTP_CONNECTIONS {
-                    match self.victim(now) {
-                        Some(slow) => _ = self.connections.swap_remove(slow),
-                        None => return,
-                    }
+                let full = self.connections.len() >= bounds::HTTP_CONNECTIONS;
+                let victim = if full { self.victim(now) } else { None };
+                if full && victim.is_none() {
+                    return;
                 }
                 let Some(listener) = self.listeners.get(i) else { return };
                 let device = listener.device;
                 match listener.socket.accept() {
-                    Ok((stream, SocketAddr::V4(peer))) => self.admit(stream, peer, device, now, asked),
+                    Ok((stream, SocketAddr::V4(peer))) => {
+                        // not before there is somebody to take the place
+                        if let Some(slow) = victim {
+                            self.send_away(slow, now);
+                        }
+                        self.admit(stream, peer, device, now, asked);
+                    }
                     Ok(_) => {}
                     Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                     // reset between connect and accept: that client's loss alone
@@ -246,18 +256,29 @@ impl Server {
         self.turn_one(self.connections.len() - 1, now, asked);
     }
 
+    /// Ends a connection for another's sake.
+    fn send_away(&mut self, index: usize, now: Instant) {
+        let mut c = self.connections.swap_remove(index);
+        if let State::Waiting(id, _) = &c.state {
+            self.left.push(*id);
+            let head = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            c.respond(head.to_vec(), Outgoing::None, false, &mut self.scratch, now);
+        }
+    }
+
     /// The connection that has the least claim to its place: idle ones first, then whoever has kept us waiting
-    /// longest. One that waits for us is never taken.
+    /// longest; last those that wait for us longer than anybody does who has a last good. When the upstream says nothing,
+    /// phones without a config must not keep those out that have one.
     fn victim(&self, now: Instant) -> Option<usize> {
         self.connections
             .iter()
             .enumerate()
             .filter(|(_, c)| match c.state {
-                State::Waiting(..) => false,
+                State::Waiting(..) => now.saturating_duration_since(c.since) > LONG_WAIT,
                 State::Closed | State::Lingering => true,
                 _ => !c.is_starved() && (c.is_idle() || now.saturating_duration_since(c.since) > SLOW),
             })
-            .min_by_key(|(_, c)| (!c.is_idle(), c.since))
+            .min_by_key(|(_, c)| (matches!(c.state, State::Waiting(..)), !c.is_idle(), c.since))
             .map(|(i, _)| i)
     }
 
@@ -453,6 +474,33 @@ mod test {
         let Err(again) = rig.answer(asked.id, &file(9)) else { panic!("there is no such file") };
         assert!(matches!(*again, (Asked { id, .. }, Unserved::Missed(9)) if id == asked.id));
         assert!(rig.answer(asked.id, &Answer::error(503, "no")).is_ok(), "and can still be answered");
+    }
+
+    #[test]
+    fn those_who_wait_for_a_silent_upstream_make_room_in_the_end() {
+        let mut rig = Rig::new();
+        let waiting: Vec<TcpStream> = (0..bounds::HTTP_CONNECTIONS)
+            .map(|i| {
+                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                let own = Ipv4Addr::new(127, 0, 3, i as u8 + 1);
+                socket.bind(&SocketAddr::from((own, 0)).into()).unwrap();
+                socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, rig.port)).into()).unwrap();
+                let mut stream = TcpStream::from(socket);
+                stream.write_all(b"GET /snom/a HTTP/1.1\r\nHost: r\r\n\r\n").unwrap();
+                stream
+            })
+            .collect();
+        while rig.asked.len() < bounds::HTTP_CONNECTIONS {
+            assert!(rig.turn(50));
+        }
+        rig.asked.clear();
+        let _late = rig.client("GET /snom/late HTTP/1.1\r\nHost: r\r\n\r\n");
+        assert!(rig.rests() && rig.asked.is_empty() && rig.left.is_empty(), "not at once");
+        let then = Instant::now() - Duration::from_secs(7);
+        rig.server.connections.iter_mut().for_each(|c| c.since = then);
+        assert_eq!(rig.until_asked().request.target, "/snom/late");
+        assert_eq!(rig.left.len(), 1, "and whoever was sent away is reported");
+        drop(waiting);
     }
 
     #[test]
