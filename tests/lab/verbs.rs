@@ -10,8 +10,10 @@ use crate::upstream::Upstream;
 use crate::{eventually, sip};
 use serde_json::Value;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -421,6 +423,14 @@ fn forget_leaves_nothing() {
     let (code, out, _) = verb(&t, &["forget", SNOM]);
     assert_eq!((code, out.as_str()), (0, "forgot 1 phone\n"));
     eventually("its files are gone", Duration::from_secs(3), || files(&hex) == 0);
+    // a caller of the control socket that leaves out the MAC has not said "all"
+    for request in ["{\"op\":\"forget\"}\n", "{\"op\":\"forget\",\"mac\":null}\n", "{\"op\":\"forget\",\"mac\":7}\n"] {
+        let mut socket = UnixStream::connect(t.agent().run_dir().join("control.sock")).expect("the agent");
+        socket.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.contains("\"ok\":false") && answer.contains("which phone?"), "{request}: {answer}");
+    }
     assert!(files(&t.phone(1).hex()) >= 3, "the others' stay");
     let (code, _, err) = verb(&t, &["phone", SNOM]);
     assert!(code == 1 && err.contains("has not been seen"), "{err}");
