@@ -35,8 +35,8 @@ pub const HTTP_HEAD: usize = 8 * 1024;
 pub const HTTP_TARGET: usize = 2048;
 /// Header lines in one request.
 pub const HTTP_HEADERS: usize = 64;
-/// Bytes of a request's body. Phones' GETs have none; a small one is read and dropped so that the connection stays
-/// usable, a larger one is refused.
+/// Bytes of a request's body. Phones' GETs have none; a small one is read and dropped while the connection ends, so
+/// that the answer arrives; a larger one is refused.
 pub const HTTP_BODY: u64 = 64 * 1024;
 /// Open connections of phones, all together.
 pub const HTTP_CONNECTIONS: usize = 64;

@@ -16,8 +16,7 @@ pub(super) fn run(args: &Args) -> i32 {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     match start(args) {
         Ok(mut runtime) => {
-            let config = runtime.http_port();
-            log::info!("agent: phoneprov {} serves on port {config}", env!("CARGO_PKG_VERSION"));
+            log::info!("agent: phoneprov {} on port {}", env!("CARGO_PKG_VERSION"), runtime.http_port());
             runtime.run();
             log::info!("agent: ended");
             DONE

@@ -127,6 +127,9 @@ impl Runtime {
         let mailbox = Mailbox::new().map_err(|e| format!("cannot make an eventfd: {e}"))?;
         let disk = Disk::start(store.clone(), mailbox.post()).map_err(|e| format!("cannot start a thread: {e}"))?;
         let client = Arc::new(Client::new(agent.ca_file.as_deref())?);
+        if let Some(warning) = client.warning().filter(|_| agent.upstream.starts_with("https:")) {
+            log::warn!("{warning}");
+        }
         // the devices are opened before the agent is made: it must know the port that it tells the phones
         let mut server = Server::new();
         let devices = options.devices.look();

@@ -20,7 +20,8 @@ pub(crate) fn open(device: &Device, port: u16) -> io::Result<UdpSocket> {
         log::debug!("{}: the socket is not tied to the device: {e}", device.name);
     }
     socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
-    socket.set_multicast_all_v4(false)?;
+    // other programs' groups are not for us; where the system does not know the option, the parser sorts them out
+    let _ = socket.set_multicast_all_v4(false);
     if let Some(index) = NonZeroU32::new(device.index) {
         socket.join_multicast_v4_n(&GROUP, &InterfaceIndexOrAddress::Index(index.get()))?;
     }

@@ -1,6 +1,7 @@
 //! What a phone's HTTP request and its SUBSCRIBE lead to: who is asking, which vendor, config or shared file.
 
 use super::{Action, Agent, Lan};
+use crate::config::Enrol;
 use crate::core::answer::{Answer, RequestId};
 use crate::core::cache::{How, Waiter};
 use crate::core::directory::{Seen, SeenBy};
@@ -37,7 +38,7 @@ impl Agent {
         };
         let evidence =
             Evidence { mac: Some(mac), user_agent: sighting.user_agent, event_vendor: sighting.event_vendor };
-        let vendor = self.vendor_of(mac, &evidence)?;
+        let vendor = self.vendor_of(mac, &evidence).filter(|_| self.is_enrolled(mac))?;
         let mut facts = sighting.user_agent.and_then(self.actives.get(vendor)?.vendor.user_agent).unwrap_or_default();
         let rules = self.actives.get(vendor)?.vendor;
         facts.model = sighting.model.and_then(|m| model_from_event(rules, m)).or(facts.model);
@@ -85,6 +86,17 @@ impl Agent {
                 log::debug!("{mac}: no vendor has this prefix");
                 None
             }
+        }
+    }
+
+    /// May this phone have anything at all? Until windows can be opened, `window` admits the phones that were served
+    /// before, and those of the config.
+    fn is_enrolled(&self, mac: Mac) -> bool {
+        let listed = || self.config.phones.iter().any(|p| p.mac == mac);
+        match self.config.agent.enrol {
+            Enrol::Open => true,
+            Enrol::List => listed(),
+            Enrol::Window => listed() || self.directory.get(mac).is_some_and(|p| p.record.is_some()),
         }
     }
 
@@ -186,6 +198,9 @@ impl Agent {
         let evidence = Evidence { mac: Some(mac), user_agent: Some(agent), event_vendor: None };
         if self.vendor_of(mac, &evidence) != Some(vendor) {
             return refuse(403, "this MAC is no phone of this vendor");
+        }
+        if !self.is_enrolled(mac) {
+            return refuse(403, "this phone is not enrolled; the admin can name it in the config");
         }
         if checked && neighbour != Some(mac) {
             let text = format!("{ip} asked for its config, but that address has another MAC: refused");

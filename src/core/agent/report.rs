@@ -65,6 +65,9 @@ impl Agent {
                 "shared_bytes": self.shared.bytes(),
                 "shared_max": self.config.agent.shared_max,
             },
+            // neither is in this version; the fields are, for those who read them
+            "guard": {"state": "off", "held": 0},
+            "dhcp": {"state": "off"},
             "pnp": {"enabled": self.config.agent.pnp},
             "clock": if now.clock_is_set() { "set" } else { "not set" },
         })

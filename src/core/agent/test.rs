@@ -707,3 +707,30 @@ fn each_known_phone_is_refreshed_once_a_night() {
     assert_eq!(fetched.len(), 40);
     assert!(fetched.values().all(|n| *n == 1), "{fetched:?}");
 }
+
+#[test]
+fn who_is_not_enrolled_gets_neither_url_nor_config() {
+    let mut w = World::new();
+    w.serve(1, "one");
+    let mut closed = config(CONFIG);
+    closed.agent.enrol = crate::config::Enrol::Window;
+    let now = w.now();
+    w.agent.reload(closed.clone(), now, &mut w.out);
+    let stranger = w.get(2);
+    assert_eq!(w.status_of(stranger), Some((403, Label::None)));
+    let known = w.get(1);
+    let (id, _) = w.job();
+    w.upstream(id, good("one"));
+    assert_eq!(w.status_of(known), Some((200, Label::Unchanged)));
+    closed.agent.enrol = crate::config::Enrol::List;
+    w.agent.reload(closed.clone(), now, &mut w.out);
+    let unlisted = w.get(1);
+    assert_eq!(w.status_of(unlisted), Some((403, Label::None)));
+    closed.phones.push(crate::config::PinnedPhone { mac: mac(2), vendor: None });
+    w.agent.reload(closed, now, &mut w.out);
+    let listed = w.get(2);
+    let (id, _) = w.job();
+    w.upstream(id, good("two"));
+    w.flash();
+    assert_eq!(w.status_of(listed), Some((200, Label::Fresh)));
+}

@@ -134,7 +134,7 @@ impl Entry {
         }
     }
 
-    /// How many generations are on flash.
+    /// The generations on flash, ascending.
     pub fn generations(&self) -> &[GenerationMeta] {
         &self.generations
     }

@@ -91,10 +91,7 @@ impl Bodies {
         local: Ipv4Addr,
         source: &Source<'_>,
     ) -> Result<(Vec<u8>, Outgoing), Unserved> {
-        let mut head = ResponseHead::new(answer.status);
-        if let Some(label) = label(answer) {
-            head.header("X-Phoneprov", &label);
-        }
+        let mut head = labelled(answer.status, answer);
         if let Some(seconds) = answer.retry_after {
             head.header("Retry-After", &seconds.to_string());
         }
@@ -110,7 +107,7 @@ impl Bodies {
                 let body = if is_head { Outgoing::None } else { Outgoing::Bytes(bytes) };
                 return Ok((head.to_bytes(Some(length), request.keep_alive), body));
             }
-            Body::Stream(id) => return self.stream(head, *id, request, source),
+            Body::Stream(id) => return self.stream(head, *id, answer, request, source),
             Body::Bytes(bytes) => prepare(bytes.clone(), answer.rewrite, local, source),
             Body::Stored(key, number) => {
                 self.stored(key, *number, answer.rewrite, local, source).map_err(Unserved::Unreadable)?
@@ -118,7 +115,7 @@ impl Bodies {
         };
         head.header("ETag", &ready.etag);
         if request.header("if-none-match").is_some_and(|v| v.split(',').any(|t| t.trim() == ready.etag)) {
-            let mut same = ResponseHead::new(304);
+            let mut same = labelled(304, answer);
             same.header("ETag", &ready.etag);
             return Ok((same.to_bytes(None, request.keep_alive), Outgoing::None));
         }
@@ -131,6 +128,7 @@ impl Bodies {
         &mut self,
         mut head: ResponseHead,
         id: StreamId,
+        answer: &Answer,
         request: &Request,
         source: &Source<'_>,
     ) -> Result<(Vec<u8>, Outgoing), Unserved> {
@@ -151,7 +149,7 @@ impl Bodies {
         let (start, end) = match range.map(|r| r.resolve(total)) {
             None => (0, total),
             Some(Some(range)) => {
-                let mut partial = ResponseHead::new(206);
+                let mut partial = labelled(206, answer);
                 partial.header("Content-Range", &format!("bytes {}-{}/{total}", range.start, range.end - 1));
                 head = partial;
                 (range.start, range.end)
@@ -198,6 +196,15 @@ fn content_type(bytes: &[u8]) -> &'static str {
     } else {
         "text/plain"
     }
+}
+
+/// A head that says what the agent did.
+fn labelled(status: u16, answer: &Answer) -> ResponseHead {
+    let mut head = ResponseHead::new(status);
+    if let Some(label) = label(answer) {
+        head.header("X-Phoneprov", &label);
+    }
+    head
 }
 
 fn label(answer: &Answer) -> Option<String> {
