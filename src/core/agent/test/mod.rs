@@ -1,0 +1,8 @@
+//! Timelines of the whole agent: what comes in at which second, what goes out.
+
+mod lifetime;
+mod requests;
+mod upstream;
+mod world;
+
+use world::*;
