@@ -288,6 +288,11 @@ impl Mapping {
         spelled(value, self.provpass.as_bytes()) == Some(value.len())
     }
 
+    /// Is the password so long that it hardly stands in a text by chance?
+    pub(super) fn is_secret_long(&self) -> bool {
+        self.provpass.len() >= SECRET_SHOWS
+    }
+
     /// Length of the password's spelling at the start of a text.
     pub(super) fn provpass_at(&self, text: &[u8]) -> Option<usize> {
         spelled(text, self.provpass.as_bytes())

@@ -9,7 +9,8 @@ use std::net::SocketAddrV4;
 /// A body with the upstream's URLs turned into the router's; `None` when there are none, or the body is binary (holds
 /// a NUL). Everything else stays byte for byte. Idempotent, and in linear time.
 ///
-/// A URL is taken for the upstream's by host, whatever the case, at the configured port or 80 or 443, by `http` or
+/// A URL of any other host (an upstream of former days, an alias) stays, less the password where it is a parameter's
+/// value. A URL is taken for the upstream's by host, whatever the case, at the configured port or 80 or 443, by `http` or
 /// `https`. Below the directory of the first of `mappings` that has it, it becomes `/{vendor}/rest`, else
 /// `/{vendor}/-/path` of the first mapping of that host: put the phone's own vendor first. Parameters that carry the
 /// secret, by name or by value, get an empty value; in the entry URL they go altogether, so that it reads as PnP and
@@ -35,6 +36,8 @@ pub fn rewrite(body: &[u8], mappings: &[&Mapping], router: SocketAddrV4, values:
     // whose entry URL it may be, and where its path below the directory begins
     let mut below: Option<(&Mapping, usize)> = None;
     let mut entry = false;
+    // of another host than the upstream: it stays, less the password in it
+    let mut foreign = false;
     let mut in_query = false;
     let mut at = 0;
     while let Some(&b) = body.get(at) {
@@ -45,10 +48,13 @@ pub fn rewrite(body: &[u8], mappings: &[&Mapping], router: SocketAddrV4, values:
                 if let Some((with, used, mapping)) = lan_start(&authority, path, mappings, router, values) {
                     replace(at, end + used, &with);
                     at = end + used;
-                    (in_url, in_query, name_at, entry) = (true, false, None, false);
+                    (in_url, in_query, name_at, entry, foreign) = (true, false, None, false, false);
                     below = mapping.map(|m| (m, at));
                     continue;
                 }
+                (in_url, in_query, name_at, entry, foreign, below) = (true, false, None, false, true, None);
+                at += 1;
+                continue;
             }
         }
         if in_url {
@@ -74,7 +80,11 @@ pub fn rewrite(body: &[u8], mappings: &[&Mapping], router: SocketAddrV4, values:
                     let begin = name_at.take();
                     let known = begin.filter(|start| at - start <= longest_name);
                     let name = known.and_then(|start| body.get(start..at)).unwrap_or_default();
-                    let drop = if begin.is_some() { secret_value(name, value, mappings) } else { 0 };
+                    let drop = match begin {
+                        Some(_) if foreign => foreign_secret(value, mappings),
+                        Some(_) => secret_value(name, value, mappings),
+                        None => 0,
+                    };
                     let end = at + 1 + drop;
                     if entry && is_secret_name(name, mappings) {
                         let rest = body.get(end..).unwrap_or_default();
@@ -201,6 +211,17 @@ fn secret_value(name: &[u8], value: &[u8], mappings: &[&Mapping]) -> usize {
     if named {
         spelled + rest.iter().position(|b| ends_value(*b)).unwrap_or(rest.len())
     } else if rest.first().is_none_or(|b| ends_value(*b)) {
+        spelled
+    } else {
+        0
+    }
+}
+
+/// Bytes of a parameter's value in another host's URL that are the password, and nothing but it.
+fn foreign_secret(value: &[u8], mappings: &[&Mapping]) -> usize {
+    let spelled =
+        mappings.iter().filter(|m| m.is_secret_long()).filter_map(|m| m.provpass_at(value)).max().unwrap_or(0);
+    if value.get(spelled).is_none_or(|b| ends_value(*b)) {
         spelled
     } else {
         0

@@ -175,3 +175,17 @@ fn the_entry_url_reads_as_pnp_has_it() {
     assert_eq!(lan("pass=&amp;a=1&amp;tok="), "?a=1");
     assert_eq!(lan("a=1;pass=s3cret;b=2"), "?a=1;b=2");
 }
+
+#[test]
+fn the_password_goes_out_of_other_hosts_urls_too() {
+    let m = mapping("{upstream}/p?pass={provpass}", "http://prov.example.net", "s3cret-word");
+    let out = |body: &str| rewrite(body.as_bytes(), &[&m], ROUTER, &SNOM).map(|b| String::from_utf8(b).unwrap());
+    let old = |value: &str| format!("<u>http://old.example.net/p?a=1&amp;pass={value}&amp;b=2</u>");
+    assert_eq!(out(&old("s3cret-word")), Some(old("")));
+    assert_eq!(out(&old("s3cret%2Dword")), Some(old("")));
+    assert_eq!(out(&old("s3cret-words")), None, "another value");
+    assert_eq!(out(&old("")), None);
+    assert_eq!(out("admin_pass: s3cret-word"), None, "what is no URL is the phone's own business");
+    let short = mapping("{upstream}/p?pass={provpass}", "http://prov.example.net", "1");
+    assert_eq!(rewrite(old("1").as_bytes(), &[&short], ROUTER, &SNOM), None, "too short to be known by its looks");
+}
