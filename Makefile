@@ -24,7 +24,7 @@ lint:
 	cargo clippy --no-default-features -- -D warnings
 
 unit:
-	cargo test --lib --bins
+	cargo test --lib --bins --test store
 	cargo test --doc
 
 lab:
