@@ -1,6 +1,7 @@
 # make test     everything: formats, lints, unit tests, the lab (root), fuzzing
 # make lint     what a machine can say about the code
 # make lab      only the lab; `make lab T=faults::` only a part of it
+# make faults   what each fault of the upstream costs: a line each
 # make bench    figures, beside nginx and sipp
 # make demo     a snom and a Mitel phone, on loopback, no root
 # make fuzz     each target for SECONDS (60)
@@ -10,7 +11,7 @@ SECONDS ?= 60
 THREADS ?= 3
 T ?=
 
-.PHONY: test lint unit lab bench demo fuzz peers
+.PHONY: test lint unit lab faults bench demo fuzz peers
 
 test: peers lint unit lab fuzz
 
@@ -29,6 +30,9 @@ unit:
 
 lab:
 	cargo test --test lab -- --test-threads=$(THREADS) $(T)
+
+faults: peers
+	@cargo test --test lab -- --nocapture --test-threads=$(THREADS) faults:: 2>&1 | grep -E '^fault |^test result|FAILED'
 
 bench: peers
 	cargo bench --bench storm

@@ -62,14 +62,28 @@ impl Case {
         let stored = t.agent().stored();
 
         t.upstream().fail(self.fault.clone());
+        let mut figures = Vec::new();
         for (phone, body) in t.phones().iter().zip(&good) {
-            self.first(phone, body);
-            self.next_ones(&t, phone, body);
+            let first = self.first(phone, body);
+            figures.push((first, self.next_ones(&t, phone, body)));
         }
         for (phone, body) in t.phones().iter().zip(&good) {
             self.admin_sees(&t, phone, body);
         }
-        self.nothing_stored(t.phone(2));
+        let new = self.nothing_stored(t.phone(2));
+        // `make faults` shows these lines
+        for ((first, next), phone) in figures.iter().zip(t.phones()) {
+            let says = &t.agent().entry(&phone.mac)["config"];
+            println!(
+                "fault {name:<24} {}: first {:>5} ms, next {:>2} ms, phones: {} {} ({}); new phone: {new}",
+                &phone.mac[..8],
+                first.as_millis(),
+                next.as_millis(),
+                says["state"].as_str().unwrap_or("-"),
+                says["reason"].as_str().unwrap_or("-"),
+                says["why"].as_str().unwrap_or("-"),
+            );
+        }
 
         let now = t.agent().stored();
         for file in files.iter().flatten() {
@@ -88,7 +102,7 @@ impl Case {
     }
 
     /// The first request after the fault: the last good, within fresh_wait and a second.
-    fn first(&self, phone: &Phone, body: &Body) {
+    fn first(&self, phone: &Phone, body: &Body) -> Duration {
         let a = phone.config();
         assert_eq!(a.status, 200, "{}: {}", phone.mac, a.text());
         assert!(a.body == *body, "{}: not the last good: {}", phone.mac, a.text());
@@ -98,10 +112,11 @@ impl Case {
         let reason = reason.unwrap_or_default();
         assert!(reason == self.reason || (self.asks_twice && reason == "down"), "reason={reason}, not {}", self.reason);
         assert!(age.is_some_and(|s| s < 600), "{age:?}");
+        a.elapsed
     }
 
     /// Those after it, while nothing gets better: at once.
-    fn next_ones(&self, t: &Lab, phone: &Phone, body: &Body) {
+    fn next_ones(&self, t: &Lab, phone: &Phone, body: &Body) -> Duration {
         let limit = if self.asks_twice { FRESH_WAIT + Duration::from_secs(1) } else { Duration::from_millis(50) };
         let mut best = Duration::MAX;
         for _ in 0..if self.asks_twice { 2 } else { 6 } {
@@ -111,6 +126,7 @@ impl Case {
             best = best.min(a.elapsed);
         }
         assert!(best < limit, "{}: the fastest of the next ones took {best:?}\n{}", phone.mac, t.agent().phones());
+        best
     }
 
     fn admin_sees(&self, t: &Lab, phone: &Phone, body: &Body) {
@@ -134,7 +150,7 @@ impl Case {
     }
 
     /// A phone that has nothing to fall back on is told so, and sees nothing of the upstream's page.
-    fn nothing_stored(&self, phone: &Phone) {
+    fn nothing_stored(&self, phone: &Phone) -> u16 {
         let a = phone.config();
         assert!(self.nothing_stored.contains(&a.status), "{}: {}", a.status, a.text());
         let limit = UPSTREAM_TIMEOUT + if self.asks_twice { SECOND_TRY } else { Duration::from_secs(1) };
@@ -148,6 +164,7 @@ impl Case {
         for word in [bodies::ERROR_PAGE, POISON, "<html", "nginx", bodies::PROVPASS] {
             assert!(!text.contains(word), "{word} in {text}");
         }
+        a.status
     }
 
     /// What was stored before the fault is served by a new process while it lasts; and all is fresh after it.
