@@ -110,16 +110,16 @@ impl Case {
         let (outcome, reason, age) = a.x_phoneprov();
         assert_eq!(outcome, "last-good", "{a:?}");
         let reason = reason.unwrap_or_default();
-        assert!(reason == self.reason || (self.asks_twice && reason == "down"), "reason={reason}, not {}", self.reason);
+        assert!(reason == self.reason, "reason={reason}, not {}", self.reason);
         assert!(age.is_some_and(|s| s < 600), "{age:?}");
         a.elapsed
     }
 
     /// Those after it, while nothing gets better: at once.
     fn next_ones(&self, t: &Lab, phone: &Phone, body: &Body) -> Duration {
-        let limit = if self.asks_twice { FRESH_WAIT + Duration::from_secs(1) } else { Duration::from_millis(50) };
+        let limit = Duration::from_millis(50);
         let mut best = Duration::MAX;
-        for _ in 0..if self.asks_twice { 2 } else { 6 } {
+        for _ in 0..6 {
             let a = phone.config();
             assert!(a.status == 200 && a.body == *body, "{}", a.text());
             assert!(a.elapsed <= FRESH_WAIT + Duration::from_secs(1), "{:?}", a.elapsed);

@@ -347,9 +347,14 @@ impl Cache {
                     } else {
                         if !entry.late {
                             entry.late = true;
-                            let text = "no answer in time".to_string();
-                            out.push(Out::Note(key.mac, format!("{}: {text}, still waiting for it", key.name)));
-                            entry.trouble = Some(Trouble { reason: Reason::Down, text, hold_until: None });
+                            // once an empty answer has come, the upstream is there: it says no
+                            let (reason, text) = match entry.second_try {
+                                true => (Reason::Refused, "an empty answer"),
+                                false => (Reason::Down, "no answer in time"),
+                            };
+                            let text = text.to_string();
+                            out.push(Out::Note(key.mac, format!("{}: {text}, still waiting for another", key.name)));
+                            entry.trouble = Some(Trouble { reason, text, hold_until: None });
                         }
                         entry.fall_back(&key, now)
                     };

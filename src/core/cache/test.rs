@@ -272,7 +272,7 @@ fn an_empty_200_is_asked_again_after_the_lock_of_six_seconds() {
 fn an_empty_200_twice_is_a_refusal() {
     let mut l = Line::stored("one");
     let a = l.ask();
-    l.upstream(Outcome::Empty).pass(4_000).expect(a, "200 last-good down generation 1");
+    l.upstream(Outcome::Empty).pass(4_000).expect(a, "200 last-good refused generation 1");
     l.pass(2_500);
     assert_eq!(l.fetches(), 2);
     l.upstream(Outcome::Empty);
