@@ -177,8 +177,9 @@ impl SoftPhone {
         let open = || -> std::io::Result<UdpSocket> {
             let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
             socket.bind(&SocketAddr::from((address, 0)).into())?;
-            socket.set_multicast_if_v4(&address)?;
-            socket.set_multicast_ttl_v4(1)?;
+            // emulators lack these; the address it is bound to, and the system's default of one hop, do nearly always
+            let _ = socket.set_multicast_if_v4(&address);
+            let _ = socket.set_multicast_ttl_v4(1);
             Ok(socket.into())
         };
         let socket = open().map_err(|e| format!("cannot open a UDP socket on {address}: {e}"))?;
