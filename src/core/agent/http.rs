@@ -48,6 +48,12 @@ impl Agent {
         let section = self.sections.get(vendor)?.as_ref()?;
         let router = SocketAddrV4::new(*local.ip(), self.config.agent.port);
         let url = section.mapping.entry(&values, router);
+        // The URL is no secret. But who speaks in a phone's name must not become its address, where resync goes.
+        if self.config.agent.verify_mac && lan.glance(ip).is_some_and(|m| m != mac) {
+            let text = format!("{ip} asked by PnP in its name, but has another MAC: told the URL, and not noted");
+            self.events.push_once(now.unix, "pnp", Some(mac), text);
+            return Some(url);
+        }
         let name = self.actives.get(vendor)?.name.clone();
         let who = match (&facts.model, &facts.firmware) {
             (Some(m), Some(f)) => format!("{m} with {f}"),

@@ -2,25 +2,42 @@
 
 use super::*;
 
+fn subscribe(hex: &str, from: Ipv4Addr) -> Vec<u8> {
+    let phone = Subscribe {
+        uri_user: &format!("MAC%3a{hex}"),
+        domain: "224.0.1.75",
+        vendor: "snom",
+        model: "snomD785",
+        version: "10.1",
+        user_agent: "snomD785/10.1",
+        source: SocketAddrV4::new(from, 5060),
+        call_id: &format!("{hex}@{from}"),
+        cseq: 1,
+        tag: "1",
+        branch: "z9hG4bK1",
+    };
+    phone.build().unwrap()
+}
+
+#[test]
+fn who_speaks_in_a_phones_name_does_not_become_its_address() {
+    let mut w = World::new();
+    w.serve(1, "one");
+    let now = w.now();
+    let liar = ip(66);
+    w.lan.0.insert(liar, mac(66));
+    for from in [ip(1), liar] {
+        let bytes = subscribe(&mac(1).hex(), from);
+        w.agent.datagram(0, ROUTER, SocketAddrV4::new(from, 5060), &bytes, &w.lan, now, &mut w.out);
+        assert!(w.out.iter().any(|a| matches!(a, Action::Sip { to, .. } if *to.ip() == from)), "told the URL");
+        let phone = w.control(json!({"op": "phone", "mac": mac(1).to_string()})).unwrap();
+        assert_eq!(phone["result"]["ip"], ip(1).to_string());
+    }
+}
+
 #[test]
 fn a_subscribe_is_answered_with_the_url_and_strangers_hear_nothing() {
     let mut w = World::new();
-    let subscribe = |hex: &str, from: Ipv4Addr| {
-        let phone = Subscribe {
-            uri_user: &format!("MAC%3a{hex}"),
-            domain: "224.0.1.75",
-            vendor: "snom",
-            model: "snomD785",
-            version: "10.1",
-            user_agent: "snomD785/10.1",
-            source: SocketAddrV4::new(from, 5060),
-            call_id: hex,
-            cseq: 1,
-            tag: "1",
-            branch: "z9hG4bK1",
-        };
-        phone.build().unwrap()
-    };
     let now = w.now();
     for (hex, from) in [("00041300aa01", ip(9)), ("001122334455", ip(8)), ("00041300aa02", Ipv4Addr::new(10, 0, 0, 1))]
     {
