@@ -183,6 +183,18 @@ impl fmt::Display for FetchError {
 }
 
 impl FetchError {
+    /// With another text, where it has one.
+    pub fn map_text(self, f: impl FnOnce(String) -> String) -> FetchError {
+        match self {
+            FetchError::Connect(why) => FetchError::Connect(f(why)),
+            FetchError::Tls(why) => FetchError::Tls(f(why)),
+            FetchError::Broken(why) => FetchError::Broken(f(why)),
+            FetchError::Protocol(why) => FetchError::Protocol(f(why)),
+            FetchError::Redirect(why) => FetchError::Redirect(f(why)),
+            other => other,
+        }
+    }
+
     /// Is the upstream itself out of reach, rather than its answer unusable?
     pub fn is_down(&self) -> bool {
         matches!(self, FetchError::Connect(_) | FetchError::Tls(_) | FetchError::Timeout(_) | FetchError::Broken(_))

@@ -2,14 +2,14 @@
 
 use crate::bounds;
 use crate::config::Config;
-use crate::core::agent::{Action, Agent, Device, Loaded};
+use crate::core::agent::{Action, Agent, Asked, Device, Loaded};
 use crate::core::answer::{Answer, Body, StreamId};
 use crate::core::now::Now;
 use crate::net::client::Client;
 use crate::net::control::Control;
 pub use crate::net::devices::Source as DeviceSource;
 use crate::net::disk::{Disk, Write};
-use crate::net::http::{Asked, Bodies, Server, Source, Unserved};
+use crate::net::http::{Bodies, Server, Source, Unserved};
 use crate::net::mailbox::{Letter, Mailbox, Waker};
 use crate::net::neighbours::Neighbours;
 use crate::net::stream::Stream;
@@ -272,14 +272,8 @@ impl Runtime {
             let Some(Some(socket)) = self.sip.get(device) else { return };
             let Some((n, from)) = sip::receive(socket, &mut buffer) else { return };
             let port = socket.local_addr().map_or(5060, |a| a.port());
-            let own = self.devices.get(device).and_then(|d| {
-                let near = d.addresses.iter().find(|(own, prefix)| {
-                    let one = Device { addresses: vec![(*own, *prefix)], ..d.clone() };
-                    one.serves(*from.ip())
-                });
-                near.or(d.addresses.first()).map(|(own, _)| *own)
-            });
-            let Some(own) = own else { continue };
+            // from outside its subnets nothing is answered in any case
+            let Some(own) = self.devices.get(device).and_then(|d| d.address_for(*from.ip())) else { continue };
             let bytes = buffer.get(..n).unwrap_or_default();
             let local = SocketAddrV4::new(own, port);
             self.agent.datagram(device, local, from, bytes, &self.neighbours, now, actions);
@@ -303,7 +297,7 @@ impl Runtime {
     fn perform(&mut self, asked: &mut Vec<Asked>, actions: &mut Vec<Action>, now: Now) {
         while !asked.is_empty() || !actions.is_empty() {
             for a in std::mem::take(asked) {
-                self.agent.request(a.id, a.device, a.from, &a.request, &self.neighbours, now, actions);
+                self.agent.request(&a, &self.neighbours, now, actions);
             }
             for action in std::mem::take(actions) {
                 self.act(action, asked, now);

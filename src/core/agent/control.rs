@@ -1,7 +1,7 @@
 //! What the control socket asks for. One JSON object in (`{"op":"phones"}`), one out
 //! (`{"ok":true,"result":…}` or `{"ok":false,"error":"…"}`).
 
-use super::{Action, Agent, Device};
+use super::{Action, Agent};
 use crate::core::answer::{Answer, Body, Label};
 use crate::core::cache::Waiter;
 use crate::core::now::Now;
@@ -201,13 +201,8 @@ impl Agent {
         let mut actions = Vec::new();
         let mut collected = Collected::default();
         for (mac, to, device, event) in phones {
-            let home = self.devices.get(device).and_then(|d| {
-                let near = d
-                    .addresses
-                    .iter()
-                    .find(|(own, prefix)| Device { addresses: vec![(*own, *prefix)], ..d.clone() }.serves(*to.ip()));
-                near.map(|(own, _)| SocketAddrV4::new(*own, 5060))
-            });
+            let own = self.devices.get(device).and_then(|d| d.address_for(*to.ip()));
+            let home = own.map(|own| SocketAddrV4::new(own, 5060));
             let sent = match home {
                 Some(home) => self
                     .pnp

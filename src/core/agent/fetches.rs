@@ -10,9 +10,10 @@ use crate::core::outcome::{Outcome, Reason};
 use crate::core::shared::SharedKey;
 use crate::core::types::{FetchError, FetchHead, FetchJob, ResourceKey, UnixTime};
 use crate::proto::mac::Mac;
-use crate::proto::url::{Parts, Values};
+use crate::proto::url::{redact, rewrite, Parts, Values};
 use crate::vendor;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Instant;
 
 #[derive(Default)]
@@ -288,8 +289,11 @@ impl Agent {
     }
 
     /// A config's fetch is over.
-    pub fn fetched(&mut self, id: u64, outcome: Outcome, now: Now, out: &mut Vec<Action>) {
+    pub fn fetched(&mut self, id: u64, mut outcome: Outcome, now: Now, out: &mut Vec<Action>) {
         let Some(running) = self.fetches.finish(id) else { return };
+        if let Outcome::Bad(_, why) = &mut outcome {
+            *why = self.without_secret(std::mem::take(why));
+        }
         let mut outs = Vec::new();
         let down = match &outcome {
             Outcome::Bad(Reason::Down, why) => Some(why.clone()),
@@ -319,6 +323,7 @@ impl Agent {
                 return self.pump(now, out);
             }
         }
+        self.warn_of_secret(&key, &outcome, now);
         self.cache.fetched(&key, outcome, now, &mut outs);
         self.run_cache(outs, now, out);
         self.pump(now, out);
@@ -348,6 +353,38 @@ impl Agent {
         self.pump(now, out);
     }
 
+    /// What is said of the upstream's answer, less the password: a hostile upstream can put it into a host name that
+    /// it redirects to, and such a text goes to logs, `status` and phones.
+    fn without_secret(&self, text: String) -> String {
+        let secret = self.config.agent.provpass.expose();
+        // a shorter one stands in texts by chance
+        if secret.len() < 6 {
+            text
+        } else {
+            redact(&text, &[secret])
+        }
+    }
+
+    /// Tells when a phone gets to see the password: the upstream put it into a new config elsewhere than into URLs, or
+    /// those are not to be rewritten.
+    fn warn_of_secret(&mut self, key: &ResourceKey, outcome: &Outcome, now: Now) {
+        let (Outcome::Good { body, sha256, .. }, Some(entry)) = (outcome, self.cache.get(key)) else { return };
+        if entry.current().is_some_and(|m| m.sha256 == *sha256) {
+            return;
+        }
+        let mappings = self.mappings(entry.how().vendor);
+        let router = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, self.config.agent.port);
+        let on = self.config.agent.rewrite;
+        let served = if on { rewrite(body, &mappings, router, &self.url_values(key.mac)) } else { None };
+        if mappings.iter().any(|m| m.contains_secret(served.as_deref().unwrap_or(body))) {
+            let text = format!(
+                "{}: holds the provisioning password where it is not taken out: the phone gets to see it",
+                key.name
+            );
+            self.events.push_once(now.unix, "config", Some(key.mac), text);
+        }
+    }
+
     /// The head of a shared file's answer has come.
     pub fn stream_head(&mut self, id: u64, head: &FetchHead, now: Now, out: &mut Vec<Action>) {
         let Some(Running { what: What::Shared(key, stream), .. }) = self.fetches.running.get(&id) else { return };
@@ -365,6 +402,7 @@ impl Agent {
         out: &mut Vec<Action>,
     ) {
         let Some(running) = self.fetches.finish(id) else { return };
+        let result = result.map_err(|e| e.map_text(|why| self.without_secret(why)));
         let What::Shared(key, stream) = running.what else { return };
         let down = match &result {
             Err(e) if e.is_down() => Some(e.to_string()),

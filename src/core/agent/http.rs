@@ -12,10 +12,22 @@ use crate::proto::http::{split_target, Method, Request};
 use crate::proto::mac::Mac;
 use crate::proto::url::{resource_name, Values};
 use crate::vendor::{detect, model_from_event, Detected, Evidence, FileKind};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// Bytes of request headers that are passed on, in all.
 const PASSED_HEADERS: usize = 2048;
+
+/// An HTTP request that came in whole.
+pub struct Asked {
+    /// Number under which it is answered.
+    pub id: RequestId,
+    /// Index of the device it came in on.
+    pub device: usize,
+    /// Who asks.
+    pub from: SocketAddrV4,
+    /// What for.
+    pub request: Request,
+}
 
 impl Agent {
     /// The URL for the phone that sent this SUBSCRIBE, or `None`: silence.
@@ -111,35 +123,17 @@ impl Agent {
         self.actives.iter().any(|a| a.ouis.iter().any(|oui| oui.matches(mac)))
     }
 
-    /// A phone's HTTP request, whole. `local` is the address it came to.
-    #[allow(clippy::too_many_arguments)]
-    pub fn request(
-        &mut self,
-        id: RequestId,
-        device: usize,
-        from: SocketAddrV4,
-        request: &Request,
-        lan: &dyn Lan,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
-        if let Err(answer) = self.route(id, device, from, request, lan, now, out) {
-            log::debug!("http: {}: status {}", from.ip(), answer.status);
-            out.push(Action::Answer(id, *answer));
+    /// A phone asks over HTTP.
+    pub fn request(&mut self, asked: &Asked, lan: &dyn Lan, now: Now, out: &mut Vec<Action>) {
+        if let Err(answer) = self.route(asked, lan, now, out) {
+            log::debug!("http: {}: status {}", asked.from.ip(), answer.status);
+            out.push(Action::Answer(asked.id, *answer));
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn route(
-        &mut self,
-        id: RequestId,
-        device: usize,
-        from: SocketAddrV4,
-        request: &Request,
-        lan: &dyn Lan,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) -> Result<(), Box<Answer>> {
+    fn route(&mut self, asked: &Asked, lan: &dyn Lan, now: Now, out: &mut Vec<Action>) -> Result<(), Box<Answer>> {
+        let Asked { id, device, from, request } = asked;
+        let (id, device) = (*id, *device);
         let refuse = |status: u16, text: &str| Err(Box::new(Answer::error(status, text)));
         let ip = *from.ip();
         let Some((served, own)) = self.devices.get(device).map(|d| (d.serves(ip), d.owns(ip))) else {
@@ -186,10 +180,9 @@ impl Agent {
         // In a User-Agent a phone may well name its other port.
         let known = |m: &&Mac| self.directory.get(**m).is_some();
         let named_foreign = named.iter().find(|m| neighbour != Some(**m) && (self.is_phone(**m) || known(m)));
-        let foreign = named_foreign.or(facts.mac.as_ref().filter(|m| neighbour != Some(**m) && known(m)));
-        if let Some(other) = foreign.copied().filter(|_| checked) {
-            let text = format!("{ip} asked for its config, but that address has another MAC: refused");
-            self.events.push_once(now.unix, "phone", Some(other), text);
+        let other = named_foreign.or(facts.mac.as_ref().filter(|m| neighbour != Some(**m) && known(m)));
+        if let Some(other) = other.copied().filter(|_| checked) {
+            self.events.push_once(now.unix, "phone", Some(other), foreign(ip, neighbour));
             return refuse(403, "a config goes only to the phone whose MAC it names");
         }
         if (rules.kind)(&file) == FileKind::Shared {
@@ -209,7 +202,7 @@ impl Agent {
             return refuse(403, "this phone is not enrolled; the admin can name it in the config");
         }
         if checked && neighbour != Some(mac) {
-            let text = format!("{ip} asked for its config, but that address has another MAC: refused");
+            let text = foreign(ip, neighbour);
             self.events.push_once(now.unix, "phone", Some(mac), text);
             return refuse(403, "a config goes only to the phone whose MAC it names");
         }
@@ -224,6 +217,15 @@ impl Agent {
         self.run_cache(outs, now, out);
         Ok(())
     }
+}
+
+/// Why somebody does not get the config of a phone, for the admin.
+fn foreign(ip: Ipv4Addr, neighbour: Option<Mac>) -> String {
+    let what = match neighbour {
+        Some(_) => "has another MAC",
+        None => "is not in the neighbour table",
+    };
+    format!("{ip} asked for its config, but that address {what}: refused")
 }
 
 /// All MACs in a target, those also that only show when it is decoded.

@@ -29,10 +29,16 @@ pub struct Device {
 impl Device {
     /// Is `ip` in one of its subnets?
     pub fn serves(&self, ip: Ipv4Addr) -> bool {
-        self.addresses.iter().any(|(own, prefix)| {
+        self.address_for(ip).is_some()
+    }
+
+    /// Its own address in the subnet of `ip`.
+    pub fn address_for(&self, ip: Ipv4Addr) -> Option<Ipv4Addr> {
+        let near = |(own, prefix): &&(Ipv4Addr, u8)| {
             let mask = u32::MAX.checked_shl(32 - u32::from(*prefix).min(32)).unwrap_or(0);
             own.to_bits() & mask == ip.to_bits() & mask
-        })
+        };
+        self.addresses.iter().find(near).map(|(own, _)| *own)
     }
 
     /// Is `ip` one of its own addresses?

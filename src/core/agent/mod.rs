@@ -10,6 +10,7 @@ mod report;
 mod test;
 
 pub use control::ControlId;
+pub use http::Asked;
 pub use lan::{Device, Lan};
 
 use crate::config::Config;

@@ -88,6 +88,7 @@ impl Client {
     }
 
     /// Closes the connections that wait for another request.
+    #[cfg(test)]
     pub fn close_idle(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

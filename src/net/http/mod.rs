@@ -6,4 +6,4 @@ mod respond;
 mod server;
 
 pub(crate) use respond::{Bodies, Source};
-pub(crate) use server::{Asked, Server, Unserved};
+pub(crate) use server::{Server, Unserved};

@@ -3,7 +3,7 @@
 use super::connection::{Connection, Outgoing, State};
 use super::respond::{Bodies, Source};
 use crate::bounds;
-use crate::core::agent::Device;
+use crate::core::agent::{Asked, Device};
 use crate::core::answer::{Answer, RequestId, StreamId};
 use crate::proto::http::{BodyKind, Method, Request};
 use crate::store::StoreError;
@@ -46,14 +46,6 @@ pub(crate) enum Unserved {
     Unreadable(StoreError),
     /// It came too late for the bytes of this shared file.
     Missed(StreamId),
-}
-
-/// A request that came in whole.
-pub(crate) struct Asked {
-    pub(crate) id: RequestId,
-    pub(crate) device: usize,
-    pub(crate) from: SocketAddrV4,
-    pub(crate) request: Request,
 }
 
 impl Server {

@@ -191,6 +191,7 @@ impl Template {
 
     /// The whole URL, with the secret: for the upstream only. `upstream` is the option's value; what is not known of
     /// the phone becomes empty.
+    #[cfg(test)]
     pub fn expand(&self, upstream: &str, provpass: &str, vendor: &str, values: &Values<'_>) -> String {
         let site = Site { upstream, provpass, vendor };
         let mut out = match &self.base {

@@ -216,3 +216,27 @@ fn who_is_not_enrolled_gets_neither_url_nor_config() {
     w.flash();
     assert_eq!(w.status_of(listed), Some((200, Label::Fresh)));
 }
+
+#[test]
+fn the_password_in_what_the_upstream_says_stays_with_the_admin_of_the_upstream() {
+    let mut w = World::new();
+    let a = w.get(1);
+    let (id, _) = w.job();
+    w.upstream(id, Outcome::Bad(Reason::Broken, "it leads to http://topsecret.example:80".into()));
+    let Some(Answer { status: 503, body: Body::Text(told), .. }) = w.told(a) else { panic!("no answer") };
+    let status = w.control(json!({"op": "status"})).unwrap().to_string();
+    let phones = w.control(json!({"op": "phones"})).unwrap().to_string();
+    let events = w.control(json!({"op": "events"})).unwrap().to_string();
+    for text in [told, status, phones, events] {
+        assert!(!text.contains("topsecret"), "{text}");
+    }
+    // in a config it is the upstream's own doing, and said
+    w.get(2);
+    let (id, _) = w.job();
+    w.upstream(id, good("u: https://prov.example.net/prov/snom/settings.php?pass=topsecret"));
+    assert!(!w.control(json!({"op": "events"})).unwrap().to_string().contains("holds the provisioning password"));
+    w.get(3);
+    let (id, _) = w.job();
+    w.upstream(id, good("admin_pass: topsecret"));
+    assert!(w.control(json!({"op": "events"})).unwrap().to_string().contains("holds the provisioning password"));
+}

@@ -103,7 +103,8 @@ impl World {
         let head = format!("GET {target} HTTP/1.1\r\nHost: r\r\n\r\n");
         let Ok(Parsed::Whole { request, .. }) = parse_request(head.as_bytes()) else { panic!("{target}") };
         let (now, from) = (self.now(), SocketAddrV4::new(from, 40_000));
-        self.agent.request(self.next, 0, from, &request, &self.lan, now, &mut self.out);
+        let asked = Asked { id: self.next, device: 0, from, request };
+        self.agent.request(&asked, &self.lan, now, &mut self.out);
         self.next
     }
 
