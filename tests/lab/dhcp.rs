@@ -1,0 +1,200 @@
+//! DHCP option 66 as phones get it: real clients with phones' MACs, the real dnsmasq with the file that
+//! `phoneprov dhcp apply` wrote, and the bytes of the cable.
+
+use crate::build::{Lab, Test};
+use crate::dhcp_client::{Ask, Client, Lease, CLIENTS, PROGRAMS};
+use crate::dhcp_packet::{inner, shown, Capture, Packet, OFFER};
+use crate::dhcpd::{Dhcpd, Spec};
+use crate::{bodies, say};
+use std::path::PathBuf;
+
+/// What a phone of this MAC is told.
+struct Told {
+    mac: &'static str,
+    name: &'static str,
+    /// Option 66, and the two sub-options of 43; none for a stranger.
+    url: Option<&'static str>,
+    mitel: bool,
+    /// What the phone makes of the URL when it fetches its config.
+    fetches: fn(&str, &str) -> String,
+}
+
+fn snom_fetches(url: &str, mac: &str) -> String {
+    url.replace("{mac}", &mac.to_ascii_uppercase())
+}
+
+const SNOM_URL: Option<&str> = Some("http://192.168.77.1:8480/snom/settings.php?mac={mac}");
+
+const PHONES: [Told; 5] = [
+    Told { mac: "00:04:13:00:00:01", name: "snom", url: SNOM_URL, mitel: false, fetches: snom_fetches },
+    Told { mac: "1c:71:26:00:00:02", name: "snom (new OUI)", url: SNOM_URL, mitel: false, fetches: snom_fetches },
+    Told {
+        mac: "00:08:5d:00:00:03",
+        name: "mitel",
+        url: Some("http://192.168.77.1:8480/mitel/mitel"),
+        mitel: true,
+        fetches: |url, mac| format!("{url}/{}.cfg", mac.to_ascii_uppercase()),
+    },
+    Told {
+        mac: "00:15:65:00:00:04",
+        name: "yealink",
+        url: Some("http://192.168.77.1:8480/yealink/"),
+        mitel: false,
+        fetches: |url, mac| format!("{url}{mac}.cfg"),
+    },
+    Told { mac: "02:aa:bb:00:00:05", name: "a stranger", url: None, mitel: false, fetches: |_, _| String::new() },
+];
+
+/// The router's dnsmasq is told by a file of ours; the phones of [`PHONES`] are plugged in and have no address.
+pub fn lab(name: &str) -> Test {
+    let mut test = base(name);
+    for phone in &PHONES {
+        test = test.phone_by_dhcp(phone.mac, "br-lan");
+    }
+    test
+}
+
+/// The same without any phone.
+pub fn base(name: &str) -> Test {
+    let mut test = Test::new(name)
+        .option("dhcp", "dnsmasq")
+        .option("dnsmasq_conf", "{dir}/ours.conf")
+        .oui("snom", "1c:71:26:*:*:*")
+        .vendor("yealink", "00:15:65:*:*:*", "{upstream}/prov/yealink/");
+    for program in PROGRAMS {
+        test = test.needs(program);
+    }
+    test
+}
+
+/// The file that `dhcp apply` writes, brought up to date.
+pub fn apply(t: &Lab) -> PathBuf {
+    std::fs::write(t.dir().join("ours.conf"), BYHAND).unwrap();
+    t.dir().join("ours.conf")
+}
+
+/// dnsmasq in the router, with our file or without.
+pub fn dnsmasq(t: &Lab, spec: Spec) -> Dhcpd {
+    spec.start(t.agent().router(), &t.dir().join("dnsmasq"))
+}
+
+/// A packet less what differs from run to run, and less our options.
+fn lease_of(packet: &Packet) -> Packet {
+    let mut p = packet.clone();
+    p.xid = 0;
+    p.options.retain(|(number, _)| ![66, 43].contains(number));
+    p.options.sort();
+    p
+}
+
+/// Option `number`, and all that 43 holds, as a line of the table.
+fn told(packet: &Packet) -> String {
+    let mut words = Vec::new();
+    if let Some(value) = packet.option(66) {
+        words.push(format!("66={}", shown(value)));
+    }
+    for (number, value) in inner(packet.option(43).unwrap_or_default()) {
+        words.push(format!("43.{number}={}", shown(&value)));
+    }
+    if words.is_empty() {
+        words.push("none of ours".into());
+    }
+    words.join(" ")
+}
+
+/// All phones at once, as after a power cut.
+fn lease_each(t: &Lab, ask: &Ask, captures: &[Capture]) -> Vec<Lease> {
+    std::thread::scope(|scope| {
+        let all: Vec<_> =
+            captures.iter().enumerate().map(|(i, c)| scope.spawn(move || ask.lease(t.phone(i), c))).collect();
+        all.into_iter().map(|thread| thread.join().expect("a lease")).collect()
+    })
+}
+
+#[test]
+fn each_client_of_each_brand_gets_its_own_url_and_the_same_lease() {
+    let Some(t) = lab("dhcp-matrix").needs("curl").start() else { return };
+    let yealink =
+        format!("#!version:1.0.0.1\naccount.1.user_name = u\naccount.1.password = {}\n", bodies::SIP_PASSWORD);
+    t.upstream().put("/prov/yealink/001565000004.cfg", yealink.clone());
+    let bodies = [
+        Some(t.put_snom(0, "0").0),
+        Some(t.put_snom(1, "1").0),
+        Some(t.put_mitel(2, "2").0),
+        Some(yealink.into_bytes()),
+        None,
+    ];
+    let captures: Vec<Capture> = (0..PHONES.len())
+        .map(|i| Capture::start(&t.phone(i).ns, "eth0", &t.dir().join(format!("phone{i}.pcap"))))
+        .collect();
+    let ours = apply(&t);
+    let mut table = String::from("client    phone           asks 66  the router's answer\n");
+    let mut cases: Vec<(Client, bool)> = Vec::new();
+    for client in CLIENTS {
+        cases.extend([(client, true), (client, false)]);
+    }
+    for (client, asks) in cases {
+        let ask = if asks { Ask::by(client).option(66) } else { Ask::by(client) };
+        // each with no lease given before, so that a phone's address depends on its MAC alone
+        let server = dnsmasq(&t, Spec::lan());
+        let without = lease_each(&t, &ask, &captures);
+        drop(server);
+        let _server = dnsmasq(&t, Spec::lan().file(&ours));
+        for (i, (phone, lease)) in PHONES.iter().zip(lease_each(&t, &ask, &captures)).enumerate() {
+            let what = format!("{client:?} of {} asking for 66: {asks}", phone.name);
+            assert_eq!(lease.asked().contains(&66), asks, "{what}: the client does as the test says");
+            let replies = |l: &[Packet]| l.iter().filter(|p| p.op == 2).map(lease_of).collect::<Vec<_>>();
+            assert_eq!(replies(&lease.packets), replies(&without[i].packets), "{what}: the lease is as without us");
+            assert!(without[i].packets.iter().all(|p| p.option(66).is_none() && p.option(43).is_none()), "{what}");
+            let octets = lease.ip().octets();
+            assert!(octets[..3] == [192, 168, 77] && (100..200).contains(&octets[3]), "{what}: {}", lease.ip());
+            assert!(lease.packets.iter().any(|p| p.kind() == OFFER), "{what}: {:?}", lease.packets);
+            // RFC 2132 9.4 has no NUL there; dnsmasq puts one, and phones are used to it (phone-facts 2.3)
+            let url = phone.url.map(|u| [u.as_bytes(), &[0]].concat());
+            for reply in lease.packets.iter().filter(|p| p.op == 2) {
+                assert_eq!(reply.option(66), url.as_deref(), "{what}: {}", told(reply));
+                assert!(reply.sname.iter().chain(&reply.file).all(|b| *b == 0), "{what}: {reply:?}");
+                let subs = inner(reply.option(43).unwrap_or_default());
+                let sub = |number: u8| subs.iter().find(|s| s.0 == number).map(|s| s.1.as_slice());
+                if phone.mitel {
+                    assert_eq!(subs.len(), 2, "{what}: {subs:?}");
+                    assert_eq!((sub(2), sub(3)), (phone.url.map(str::as_bytes), Some(&[0][..])), "{what}: {subs:?}");
+                } else {
+                    assert_eq!(reply.option(43), None, "{what}");
+                }
+            }
+            table.push_str(&format!(
+                "{:<9} {:<15} {:<8} {}\n",
+                format!("{client:?}").to_lowercase(),
+                phone.name,
+                if asks { "yes" } else { "no" },
+                told(&lease.ack)
+            ));
+            if let (Some(url), Some(body)) = (lease.ack.option(66), &bodies[i]) {
+                let url = String::from_utf8(url.strip_suffix(&[0]).unwrap_or(url).to_vec()).expect("text");
+                let got = t.phone(i).curl(&(phone.fetches)(&url, &t.phone(i).hex()));
+                assert_eq!((got.0, &got.1 .0), (200, body), "{what}: {url}");
+                assert_eq!(t.agent().entry(phone.mac)["ip"], lease.ip().to_string(), "{what}");
+            }
+        }
+    }
+    say(&table);
+    // another reader of the same file sees the same
+    for (i, phone) in PHONES.iter().enumerate() {
+        let seen = captures[i].tshark("dhcp.option.type == 66", &["dhcp.option.tftp_server_name"]);
+        assert_eq!(seen.len(), if phone.url.is_some() { 12 } else { 0 }, "{}: {seen:?}", phone.name);
+        assert!(seen.iter().all(|s| s.first().map(String::as_str) == phone.url), "{}: {seen:?}", phone.name);
+    }
+}
+
+const BYHAND: &str = r#"
+dhcp-mac=set:snom,00:04:13:*:*:*
+dhcp-mac=set:snom,1c:71:26:*:*:*
+dhcp-mac=set:aastra,00:08:5d:*:*:*
+dhcp-mac=set:yealink,00:15:65:*:*:*
+dhcp-option-force=tag:snom,66,"http://192.168.77.1:8480/snom/settings.php?mac={mac}"
+dhcp-option-force=tag:yealink,66,"http://192.168.77.1:8480/yealink/"
+dhcp-option-force=tag:aastra,66,"http://192.168.77.1:8480/mitel/mitel"
+dhcp-option-force=tag:aastra,encap:43,2,"http://192.168.77.1:8480/mitel/mitel"
+dhcp-option-force=tag:aastra,encap:43,3,0b
+"#;
