@@ -6,6 +6,7 @@ use crate::dhcp_client::{Ask, Client, Lease, CLIENTS, PROGRAMS};
 use crate::dhcp_packet::{inner, shown, Capture, Packet, OFFER};
 use crate::dhcpd::{Dhcpd, Spec};
 use crate::{bodies, say};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 /// What a phone of this MAC is told.
@@ -152,7 +153,7 @@ fn each_client_of_each_brand_gets_its_own_url_and_the_same_lease() {
             // RFC 2132 9.4 has no NUL there; dnsmasq puts one, and phones are used to it (phone-facts 2.3)
             let url = phone.url.map(|u| [u.as_bytes(), &[0]].concat());
             for reply in lease.packets.iter().filter(|p| p.op == 2) {
-                assert_eq!(reply.option(66), url.as_deref(), "{what}: {}", told(reply));
+                assert!(reply.option(66) == url.as_deref(), "{what}: {}", told(reply));
                 assert!(reply.sname.iter().chain(&reply.file).all(|b| *b == 0), "{what}: {reply:?}");
                 let subs = inner(reply.option(43).unwrap_or_default());
                 let sub = |number: u8| subs.iter().find(|s| s.0 == number).map(|s| s.1.as_slice());
@@ -198,3 +199,47 @@ dhcp-option-force=tag:aastra,66,"http://192.168.77.1:8480/mitel/mitel"
 dhcp-option-force=tag:aastra,encap:43,2,"http://192.168.77.1:8480/mitel/mitel"
 dhcp-option-force=tag:aastra,encap:43,3,0b
 "#;
+
+/// Two networks of one router and one dnsmasq: 192.168.77.0 on br-lan, 192.168.78.0 on br-guest. The same snom is
+/// plugged into each. Gives option 66 of both, and the offers' gateways.
+fn two_networks(t: &Lab) -> [(Option<String>, Option<Vec<u8>>); 2] {
+    let ours = apply(t);
+    let second = Ipv4Addr::new(192, 168, 78, 100);
+    let spec = Spec::lan().and("br-guest", second).line("dhcp-option=tag:br-guest,6,192.168.78.1").file(&ours);
+    let _server = dnsmasq(t, spec);
+    [0, 1].map(|i| {
+        let cable = Capture::start(&t.phone(i).ns, "eth0", &t.dir().join(format!("net{i}.pcap")));
+        let ack = Ask::by(Client::Udhcpc).option(66).option(43).lease(t.phone(i), &cable).ack;
+        assert_eq!(ack.yiaddr.octets()[2], 77 + i as u8, "{ack:?}");
+        (ack.option(66).map(shown), ack.option(43).map(<[u8]>::to_vec))
+    })
+}
+
+#[test]
+fn a_network_that_is_not_served_gets_nothing() {
+    let test = base("dhcp-guest").bridge("br-guest", Ipv4Addr::new(192, 168, 78, 1));
+    let Some(t) =
+        test.phone_by_dhcp("00:04:13:00:00:01", "br-lan").phone_by_dhcp("00:04:13:00:00:02", "br-guest").start()
+    else {
+        return;
+    };
+    let url = format!("{}\\00", SNOM_URL.expect("there is one"));
+    assert_eq!(two_networks(&t), [(Some(url), None), (None, None)]);
+}
+
+#[test]
+fn each_of_two_networks_gets_its_own_router() {
+    let test = base("dhcp-two").bridge("br-guest", Ipv4Addr::new(192, 168, 78, 1)).list("device", "br-guest");
+    let test = test.phone_by_dhcp("00:08:5d:00:00:01", "br-lan").phone_by_dhcp("00:08:5d:00:00:02", "br-guest");
+    let Some(t) = test.needs("curl").start() else { return };
+    let bodies = [t.put_mitel(0, "lan"), t.put_mitel(1, "guest")];
+    for (i, (url, whole)) in two_networks(&t).into_iter().enumerate() {
+        let expected = format!("http://192.168.{}.1:8480/mitel/mitel", 77 + i);
+        assert_eq!(url, Some(format!("{expected}\\00")));
+        let parts = inner(&whole.expect("43"));
+        let part = |number: u8| parts.iter().filter(|p| p.0 == number).map(|p| shown(&p.1)).collect::<Vec<_>>();
+        assert_eq!((part(2), part(3)), (vec![expected.clone()], vec!["\\00".to_string()]), "{parts:?}");
+        let got = t.phone(i).curl(&format!("{expected}/{}.cfg", t.phone(i).hex_upper()));
+        assert_eq!(got, (200, bodies[i].clone()));
+    }
+}

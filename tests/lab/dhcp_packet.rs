@@ -2,6 +2,7 @@
 //! another thing: some leave out what they do not understand.
 
 use crate::netns::Ns;
+use std::fmt;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::Ipv4Addr;
@@ -17,7 +18,7 @@ pub const ACK: u8 = 5;
 pub const INFORM: u8 = 8;
 
 /// One DHCP packet of a capture.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Packet {
     /// As `00:04:13:00:00:01`.
     pub from_mac: String,
@@ -38,6 +39,25 @@ pub struct Packet {
     pub file: Vec<u8>,
     /// In the order of the packet, pad and end left out.
     pub options: Vec<(u8, Vec<u8>)>,
+}
+
+/// On one line, and without what is zero.
+impl fmt::Debug for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} → {} {}, op {}", self.from_mac, self.from, self.to_mac, self.to, self.op)?;
+        let addresses = [("ci", self.ciaddr), ("yi", self.yiaddr), ("si", self.siaddr), ("gi", self.giaddr)];
+        for (name, address) in addresses.iter().filter(|(_, a)| !a.is_unspecified()) {
+            write!(f, ", {name}addr {address}")?;
+        }
+        write!(f, ", chaddr {}, xid {:08x}, flags {:04x}", self.chaddr, self.xid, self.flags)?;
+        for (name, bytes) in [("sname", &self.sname), ("file", &self.file)] {
+            let end = bytes.iter().rposition(|b| *b != 0).map_or(0, |i| i + 1);
+            if end > 0 {
+                write!(f, ", {name} {}", shown(&bytes[..end]))?;
+            }
+        }
+        self.options.iter().try_for_each(|(number, value)| write!(f, ", {number}={}", shown(value)))
+    }
 }
 
 impl Packet {
@@ -196,4 +216,18 @@ pub fn inner(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
         bytes = after;
     }
     all
+}
+
+/// A client's message as bytes: for what no real client would send.
+pub fn message(kind: u8, chaddr: &str, ciaddr: Ipv4Addr, giaddr: Ipv4Addr) -> Vec<u8> {
+    let mac: Vec<u8> = chaddr.split(':').map(|d| u8::from_str_radix(d, 16).expect("hex digits")).collect();
+    let mut m = vec![1, 1, 6, 0, 0x70, 0x68, 0x6f, kind, 0, 0, 0, 0];
+    m.extend(ciaddr.octets());
+    m.resize(24, 0);
+    m.extend(giaddr.octets());
+    m.extend(mac);
+    m.resize(236, 0);
+    m.extend([99, 130, 83, 99, 53, 1, kind, 55, 2, 66, 43, 255]);
+    m.resize(300, 0);
+    m
 }

@@ -30,6 +30,10 @@ mod upstream;
 
 // scenarios
 mod dhcp;
+mod dhcp_responder;
+mod dhcp_troubles;
+mod dhcp_uci;
+mod dhcp_watch;
 mod faults;
 mod hostile;
 mod killed;
