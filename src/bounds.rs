@@ -29,6 +29,12 @@ pub const SIP_DIALOG_BYTES: usize = 4 * 1024 * 1024;
 /// NOTIFYs of `resync` that wait for their answer.
 pub const SIP_RESYNCS: usize = 1024;
 
+/// Bytes of one DHCP option's value: its length is one byte (RFC 2132 section 2).
+pub const DHCP_OPTION: usize = 255;
+/// Bytes of all options that a phone is told, with their heads. A packet of 576 bytes, which every client takes (RFC 2131
+/// section 2), has 312 for options, and the lease itself needs about 70.
+pub const DHCP_GIVEN: usize = 308;
+
 /// Bytes of a request's head (request line and headers): design section 6.
 pub const HTTP_HEAD: usize = 8 * 1024;
 /// Bytes of a request's target: the longest seen URL of a phone is under 400 bytes.

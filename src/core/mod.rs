@@ -7,6 +7,7 @@ pub mod cache;
 pub mod circuit;
 pub mod directory;
 pub mod events;
+pub mod given;
 pub mod notify;
 pub mod now;
 pub mod outcome;
