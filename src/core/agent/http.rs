@@ -93,7 +93,7 @@ impl Agent {
     }
 
     /// The enabled vendor section that serves this phone: pinned by `config phone`, or detected.
-    fn vendor_of(&self, mac: Mac, evidence: &Evidence<'_>) -> Option<usize> {
+    pub(super) fn vendor_of(&self, mac: Mac, evidence: &Evidence<'_>) -> Option<usize> {
         let pinned = self.config.phones.iter().find(|p| p.mac == mac).and_then(|p| p.vendor.as_deref());
         if let Some(name) = pinned {
             return self.section_of(name).filter(|i| self.actives.get(*i).is_some_and(|a| a.enabled));
@@ -113,7 +113,7 @@ impl Agent {
 
     /// May this phone have anything at all? Until windows can be opened, `window` admits the phones that were served
     /// before, and those of the config.
-    fn is_enrolled(&self, mac: Mac) -> bool {
+    pub(super) fn is_enrolled(&self, mac: Mac) -> bool {
         let listed = || self.config.phones.iter().any(|p| p.mac == mac);
         match self.config.agent.enrol {
             Enrol::Open => true,

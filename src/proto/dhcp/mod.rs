@@ -10,7 +10,7 @@ mod test;
 
 pub use build::Ack;
 pub use frame::Frame;
-pub use read::{Kind, Message};
+pub use read::{text, Kind, Message};
 
 /// Where servers and relays listen.
 pub const SERVER: u16 = 67;

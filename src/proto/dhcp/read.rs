@@ -162,8 +162,8 @@ fn printable(byte: &u8) -> bool {
     (0x20..0x7f).contains(byte)
 }
 
-/// The printable ASCII of it, without what is not.
-pub(super) fn text(bytes: &[u8], most: usize) -> Option<String> {
+/// The printable ASCII of it, without what is not, at most so many bytes; `None` when nothing is left.
+pub fn text(bytes: &[u8], most: usize) -> Option<String> {
     let text: String = bytes.iter().filter(|b| printable(b)).take(most).map(|b| char::from(*b)).collect();
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_string())
