@@ -1,7 +1,7 @@
 //! Panasonic KX-UT, KX-HDV and KX-TGP. Configs begin with one fixed line, then `KEY="value"`. Sources: phone-facts 1.3, 3.1–3.5.
 
 use super::text::{self, Tally};
-use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::types::{AgentFacts, DhcpMac, DhcpOption, FileKind, Resync, Vendor, Verdict};
 
 const LABEL: &str = "Panasonic";
 
@@ -19,6 +19,12 @@ pub static PANASONIC: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "check-sync", reboot: "check-sync;reboot=true" },
+    // KX-HDV guide: 160, then 159, then 66
+    dhcp: &[DhcpOption::url(160), DhcpOption::url(159), DhcpOption::url(66)],
+    // case-sensitive: {mac} is nothing to it (KX-HDV guide)
+    dhcp_mac: Some(DhcpMac { lower: None, upper: Some("{MAC}") }),
+    class_id: |class| -> Option<AgentFacts> { text::class(class, LABEL) },
+    class_marks: &["Panasonic"],
 };
 
 /// `Panasonic_KX-UT113/01.133 (0080f0c8c381)`; SIP stacks write a blank or `-` for the underscore.
