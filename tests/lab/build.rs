@@ -28,6 +28,7 @@ pub struct Test {
     extra: String,
     verbose: bool,
     limits: Vec<String>,
+    lacks: Vec<String>,
     tmpfs: Option<u32>,
     agent: bool,
     needs: Vec<&'static str>,
@@ -67,6 +68,7 @@ impl Test {
             extra: String::new(),
             verbose: true,
             limits: Vec::new(),
+            lacks: Vec::new(),
             tmpfs: None,
             agent: true,
             needs: vec!["ip", "nft"],
@@ -155,6 +157,12 @@ impl Test {
     /// A limit as prlimit takes it: `--nofile=40`.
     pub fn limit(mut self, limit: &str) -> Test {
         self.limits.push(limit.into());
+        self
+    }
+
+    /// The agent runs without this capability: `net_raw`.
+    pub fn without_capability(mut self, name: &str) -> Test {
+        self.lacks.push(name.into());
         self
     }
 
@@ -300,6 +308,7 @@ impl Test {
             log: dir.join("agent.log"),
             verbose: self.verbose,
             limits: self.limits.clone(),
+            lacks: self.lacks.clone(),
             http: SocketAddr::from((ROUTER, PORT)),
             child: Mutex::default(),
         }

@@ -104,7 +104,8 @@ impl Ask {
     fn udhcpc(&self, phone: &Phone, dir: &Path) -> Output {
         let script = script(
             dir,
-            "case $1 in bound|renew) ip addr flush dev $interface; ip addr add $ip/$mask dev $interface;; esac\n",
+            "#!/bin/sh\n\
+             case $1 in bound|renew) ip addr flush dev $interface; ip addr add $ip/$mask dev $interface;; esac\n",
         );
         let mut c = phone.ns.command("udhcpc");
         c.args(["-i", "eth0", "-f", "-n", "-q", "-t", "5", "-T", "1", "-o", "-s"]).arg(script);
@@ -122,7 +123,8 @@ impl Ask {
     fn dhclient(&self, phone: &Phone, dir: &Path) -> Output {
         let script = script(
             dir,
-            "case $reason in BOUND|RENEW|REBIND|REBOOT) ip addr flush dev $interface\n\
+            "#!/bin/sh\n\
+             case $reason in BOUND|RENEW|REBIND|REBOOT) ip addr flush dev $interface\n\
              ip addr add $new_ip_address/$new_subnet_mask dev $interface;; esac\n",
         );
         let names: Vec<String> = self.options.iter().map(|o| dhclient_name(*o)).collect();
@@ -183,9 +185,10 @@ pub fn words(out: &Output) -> String {
     format!("{}\n{}{}", out.status, String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
 }
 
-fn script(dir: &Path, text: &str) -> PathBuf {
+/// A program of this text in `dir`.
+pub fn script(dir: &Path, text: &str) -> PathBuf {
     let file = dir.join("script");
-    fs::write(&file, format!("#!/bin/sh\n{text}exit 0\n")).expect("written");
+    fs::write(&file, format!("{text}exit 0\n")).expect("written");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("a mode");
     file
 }
