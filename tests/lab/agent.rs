@@ -175,6 +175,13 @@ impl Agent {
             .expect("the binary runs")
     }
 
+    /// The same on the router, where it sees the router's devices.
+    pub fn verb_on_router(&self, words: &[&str]) -> Output {
+        let mut c = self.router.command(binary());
+        c.args(words).arg("--config").arg(&self.config);
+        c.stdin(Stdio::null()).output().expect("the binary runs")
+    }
+
     /// A verb's `--json` answer; panics with its words when it fails.
     pub fn json(&self, words: &[&str]) -> Value {
         let out = self.verb(&[words, &["--json"]].concat());

@@ -2,7 +2,7 @@
 //! `phoneprov dhcp apply` wrote, and the bytes of the cable.
 
 use crate::build::{Lab, Test};
-use crate::dhcp_client::{Ask, Client, Lease, CLIENTS, PROGRAMS};
+use crate::dhcp_client::{words, Ask, Client, Lease, CLIENTS, PROGRAMS};
 use crate::dhcp_packet::{inner, shown, Capture, Packet, OFFER};
 use crate::dhcpd::{Dhcpd, Spec};
 use crate::{bodies, say};
@@ -70,7 +70,9 @@ pub fn base(name: &str) -> Test {
 
 /// The file that `dhcp apply` writes, brought up to date.
 pub fn apply(t: &Lab) -> PathBuf {
-    std::fs::write(t.dir().join("ours.conf"), BYHAND).unwrap();
+    // the machine's own dnsmasq, should it have one, has no part in this
+    let out = t.agent().verb_on_router(&["dhcp", "apply", "--no-reload"]);
+    assert!(out.status.success(), "{}", words(&out));
     t.dir().join("ours.conf")
 }
 
@@ -187,18 +189,6 @@ fn each_client_of_each_brand_gets_its_own_url_and_the_same_lease() {
         assert!(seen.iter().all(|s| s.first().map(String::as_str) == phone.url), "{}: {seen:?}", phone.name);
     }
 }
-
-const BYHAND: &str = r#"
-dhcp-mac=set:snom,00:04:13:*:*:*
-dhcp-mac=set:snom,1c:71:26:*:*:*
-dhcp-mac=set:aastra,00:08:5d:*:*:*
-dhcp-mac=set:yealink,00:15:65:*:*:*
-dhcp-option-force=tag:snom,66,"http://192.168.77.1:8480/snom/settings.php?mac={mac}"
-dhcp-option-force=tag:yealink,66,"http://192.168.77.1:8480/yealink/"
-dhcp-option-force=tag:aastra,66,"http://192.168.77.1:8480/mitel/mitel"
-dhcp-option-force=tag:aastra,encap:43,2,"http://192.168.77.1:8480/mitel/mitel"
-dhcp-option-force=tag:aastra,encap:43,3,0b
-"#;
 
 /// Two networks of one router and one dnsmasq: 192.168.77.0 on br-lan, 192.168.78.0 on br-guest. The same snom is
 /// plugged into each. Gives option 66 of both, and the offers' gateways.

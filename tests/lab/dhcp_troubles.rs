@@ -32,7 +32,7 @@ pub fn troubles(t: &Lab) -> String {
 pub fn told(t: &Lab, words: &[&str]) {
     eventually(&format!("status says {words:?}"), SOON, || words.iter().all(|w| troubles(t).contains(w)));
     for verb in [&["status"][..], &["probe", "--vendor", "snom"]] {
-        let out = t.agent().verb(verb);
+        let out = t.agent().verb_on_router(verb);
         let text = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
         assert!(words.iter().all(|w| text.contains(w)), "{verb:?} says {words:?}: {text}");
     }
@@ -40,7 +40,7 @@ pub fn told(t: &Lab, words: &[&str]) {
 
 pub fn untold(t: &Lab) {
     eventually(&format!("nothing is wrong any more: {}", troubles(t)), SOON, || troubles(t).is_empty());
-    let status = t.agent().verb(&["status"]);
+    let status = t.agent().verb_on_router(&["status"]);
     let text = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(!text.contains("dhcp apply") && !text.contains("dnsmasq is not"), "{text}");
 }

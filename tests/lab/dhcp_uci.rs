@@ -134,7 +134,7 @@ impl Router {
 
     fn dhcp(&self, what: &str) {
         let folder = self.uci.display().to_string();
-        let out = self.t.agent().verb(&["dhcp", what, "--uci", &folder]);
+        let out = self.t.agent().verb_on_router(&["dhcp", what, "--no-reload", "--uci", &folder]);
         assert!(out.status.success(), "dhcp {what}: {}", words(&out));
     }
 
