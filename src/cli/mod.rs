@@ -4,6 +4,7 @@ mod args;
 mod call;
 mod check;
 mod demo;
+mod dhcp;
 mod events;
 mod forget;
 mod phone;
@@ -84,6 +85,13 @@ const VERBS: &[Verb] = &[
         help: "remove a phone and its stored configs",
         options: &[],
         run: forget::run,
+    },
+    Verb {
+        name: "dhcp",
+        args: "print [uci|dnsmasq] | apply | remove | seen [--uci DIR] [--device D] [--no-reload]",
+        help: "what dnsmasq tells phones by DHCP: show it, write it, take it away; what was seen of phones' DHCP",
+        options: &["uci", "device", "no-reload"],
+        run: dhcp::run,
     },
 ];
 
