@@ -30,6 +30,7 @@ mod upstream;
 
 // scenarios
 mod dhcp;
+mod dhcp_brands;
 mod dhcp_responder;
 mod dhcp_troubles;
 mod dhcp_uci;
