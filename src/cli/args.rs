@@ -90,7 +90,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     if let Some(option) = used.iter().find(|o| !verb.options.contains(o)) {
         return Err(format!("'{}' takes no --{option}", verb.name));
     }
-    let most = usize::from(verb.args.starts_with("MAC"));
+    let most = usize::from(verb.args.starts_with("MAC") || verb.name == "dhcp");
     if out.rest.len() > most {
         return Err(format!(
             "'{}' takes {} argument{}",
@@ -104,6 +104,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     }
     match out.rest.first() {
         Some(all) if all == "all" && verb.args.contains("all") => {}
+        Some(_) if verb.name == "dhcp" => {}
         Some(value) => _ = mac(value)?,
         None => {}
     }

@@ -4,6 +4,7 @@ mod args;
 mod call;
 mod check;
 mod demo;
+mod dhcp;
 mod events;
 mod forget;
 mod phone;
@@ -77,6 +78,13 @@ const VERBS: &[Verb] = &[
         help: "tell a phone to fetch its config again (SIP NOTIFY check-sync)",
         options: &["reboot"],
         run: resync::run,
+    },
+    Verb {
+        name: "dhcp",
+        args: "seen",
+        help: "for the hook of the router's DHCP server: tell the agent of a lease",
+        options: &[],
+        run: dhcp::run,
     },
     Verb {
         name: "forget",

@@ -17,6 +17,7 @@ mod agent;
 mod bodies;
 mod build;
 mod faulty;
+mod frames;
 mod http;
 mod netns;
 mod phone;
@@ -26,6 +27,7 @@ mod tls;
 mod upstream;
 
 // scenarios
+mod dhcp_frames;
 mod faults;
 mod hostile;
 mod killed;
