@@ -89,7 +89,7 @@ const VERBS: &[Verb] = &[
     Verb {
         name: "dhcp",
         args: "print [uci|dnsmasq] | apply | remove | seen [--uci DIR] [--device D] [--no-reload]",
-        help: "what dnsmasq tells phones by DHCP: show it, write it, take it away; what was seen of phones' DHCP",
+        help: "what dnsmasq tells phones by DHCP: show it, write it, take it away; seen: for the hook of the router's DHCP server",
         options: &["uci", "device", "no-reload"],
         run: dhcp::run,
     },

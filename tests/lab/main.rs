@@ -20,6 +20,7 @@ mod dhcp_client;
 mod dhcp_packet;
 mod dhcpd;
 mod faulty;
+mod frames;
 mod http;
 mod netns;
 mod phone;
@@ -31,6 +32,7 @@ mod upstream;
 // scenarios
 mod dhcp;
 mod dhcp_brands;
+mod dhcp_frames;
 mod dhcp_responder;
 mod dhcp_troubles;
 mod dhcp_uci;

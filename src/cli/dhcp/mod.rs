@@ -14,7 +14,7 @@ pub(super) fn run(args: &Args) -> i32 {
         ["print", form @ ..] => print::run(args, form.first().copied()),
         ["apply"] => apply::apply(args),
         ["remove"] => apply::remove(args),
-        _ => seen::run(args),
+        _ => Ok(seen::run(args)),
     };
     done.unwrap_or_else(|why| failed(args, &why))
 }

@@ -6,7 +6,7 @@
 use super::{Action, Agent, Device, Lan};
 use crate::config::DhcpMode;
 use crate::core::directory::{Claim, Noted};
-use crate::core::given::{encode, given};
+use crate::core::given::{encode, given, GivenValue};
 use crate::core::now::Now;
 use crate::proto::dhcp::{self, Ack, Frame, Kind, Message};
 use crate::proto::mac::Mac;
@@ -116,15 +116,22 @@ impl Agent {
         let (Some(active), Some(Some(section))) = (self.actives.get(vendor), self.sections.get(vendor)) else { return };
         let values = Values { ip: Some(from), ..self.url_values(message.chaddr) };
         let router = SocketAddrV4::new(own, self.config.agent.port);
-        let mut options = match given(active.vendor, &section.mapping, &values, router) {
-            Ok(all) => encode(&all),
+        let all = match given(active.vendor, &section.mapping, &values, router) {
+            Ok(all) => all,
             Err(why) => return self.dhcp_event(Some(message.chaddr), format!("not answered: {why}"), now),
         };
+        let told = all.iter().find_map(|g| match &g.value {
+            GivenValue::Text(url) => Some(url.as_str()),
+            GivenValue::Byte(_) => None,
+        });
+        let text = format!("asked by DHCP from {from}, was told {}", told.unwrap_or("nothing"));
+        let mut options = encode(&all);
         // should there be no room for all, then for those it has asked for
         let asked = message.asked();
         options.sort_by_key(|(code, _)| !asked.contains(code));
         let payload = Ack { to: message, server: own, options: &options }.build();
         self.dhcp.answered = self.dhcp.answered.saturating_add(1);
+        self.dhcp_event(Some(message.chaddr), text, now);
         out.push(Action::Dhcp {
             device,
             to_mac: frame.from_mac,

@@ -183,6 +183,11 @@ fn an_inform_is_answered_with_the_options_and_nothing_of_a_lease() {
     assert!(payload.len() + 28 <= 576);
     assert_eq!(w.known(5).unwrap().ip, Some(ip(5)));
     assert_eq!(w.dhcp_status()["answered"], 1);
+    assert!(w
+        .dhcp_events()
+        .last()
+        .unwrap()
+        .starts_with("asked by DHCP from 192.168.16.5, was told http://192.168.1.1:8480/snom/"));
 }
 
 #[test]
