@@ -41,9 +41,9 @@ struct Verb {
 const VERBS: &[Verb] = &[
     Verb {
         name: "run",
-        args: "[--device D]...",
+        args: "[--device D]... [--uci DIR]",
         help: "the agent, in the foreground; logs to stderr. SIGHUP reads the config again, SIGTERM ends",
-        options: &["device", "verbose"],
+        options: &["device", "uci", "verbose"],
         run: run::run,
     },
     Verb {

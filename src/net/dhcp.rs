@@ -2,16 +2,17 @@
 //! by its MAC, whatever the neighbour table says.
 
 use crate::bounds;
-use crate::config::DhcpMode;
+use crate::config::{Config, DhcpMode};
 use crate::core::agent::Device;
 use crate::net::mailbox::{Letter, Mailbox};
 use crate::proto::dhcp::{filter, Frame, SERVER};
 use crate::proto::mac::Mac;
-use pnet_datalink::{Channel, Config};
+use pnet_datalink::Channel;
 use socket2::{Domain, SockFilter, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Frames of one device before it is the others' turn.
@@ -19,6 +20,11 @@ pub(crate) const TURN: usize = 64;
 
 /// How often it is looked at whether the router's own DHCP server does its part.
 const CHECK: Duration = Duration::from_secs(60);
+/// And how often while it does not: whoever mends it wants to see that it is mended.
+const CHECK_TROUBLE: Duration = Duration::from_secs(5);
+
+/// Reads that server's settings: what keeps phones on these devices from being told, a sentence each.
+pub type Settings = Arc<dyn Fn(&Config, &[Device]) -> Vec<String> + Send + Sync>;
 
 /// The sockets of all devices, and what is wrong.
 #[derive(Default)]
@@ -69,8 +75,16 @@ impl Watch {
 
     /// Looks at the router's own server when it is time: in a thread, since it reads files, which reports by a
     /// [`Letter::DhcpChecked`]. True: there are sockets to be tried again.
-    pub(crate) fn check(&mut self, now: Instant, mailbox: &Mailbox) -> bool {
-        let young = self.checked.is_some_and(|at| now.saturating_duration_since(at) < CHECK);
+    pub(crate) fn check(
+        &mut self,
+        now: Instant,
+        mailbox: &Mailbox,
+        settings: Option<&Settings>,
+        config: &Config,
+        devices: &[Device],
+    ) -> bool {
+        let pause = if self.found.is_empty() { CHECK } else { CHECK_TROUBLE };
+        let young = self.checked.is_some_and(|at| now.saturating_duration_since(at) < pause);
         if young || self.checking {
             return false;
         }
@@ -78,7 +92,14 @@ impl Watch {
         self.checked = Some(now);
         if self.wanted {
             let post = mailbox.post();
-            let look = move || post.send(Letter::DhcpChecked(nobody_serves().into_iter().collect()));
+            let settings = settings.map(|read| (Arc::clone(read), config.clone(), devices.to_vec()));
+            let look = move || {
+                let mut found: Vec<String> = nobody_serves().into_iter().collect();
+                if let Some((read, config, devices)) = settings {
+                    found.extend(read(&config, &devices));
+                }
+                post.send(Letter::DhcpChecked(found));
+            };
             self.checking = std::thread::Builder::new().name("dhcp".into()).spawn(look).is_ok();
         }
         again
@@ -111,12 +132,12 @@ impl Tap {
         socket.set_recv_buffer_size(bounds::DHCP_KERNEL_BUFFER)?;
         // pnet ties what it is given to the device, and closes it, when it fails too. Its own ways to read and write
         // would wait in the middle of the loop.
-        let config = Config {
+        let config = pnet_datalink::Config {
             socket_fd: Some(socket.try_clone()?.into_raw_fd()),
             promiscuous: false,
             read_buffer_size: 0,
             write_buffer_size: 0,
-            ..Config::default()
+            ..pnet_datalink::Config::default()
         };
         match pnet_datalink::channel(&interface, config)? {
             Channel::Ethernet(..) => {}
