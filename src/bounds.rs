@@ -112,3 +112,14 @@ pub const DHCP_SERVERS: usize = 8;
 pub const DHCP_SERVER_SECONDS: u64 = 6 * 3600;
 /// Events that DHCP may lead to within a minute. Frames are easily forged, and the log holds [`EVENTS`] lines.
 pub const DHCP_EVENTS: u32 = 30;
+
+/// Seconds that a change of another package's file waits for its lock. `uci commit` holds it for milliseconds.
+pub const FILE_LOCK_SECONDS: u64 = 10;
+/// Seconds that it waits for another program's temporary file to become that file.
+pub const FILE_OTHERS_SECONDS: u64 = 1;
+/// How often it begins anew because the file was replaced meanwhile.
+pub const FILE_TRIES: usize = 20;
+/// Temporary files beside it that are looked at.
+pub const FILE_TEMPORARIES: usize = 64;
+/// Seconds for dnsmasq's init script to end. It probes for other DHCP servers, some seconds for each device.
+pub const RELOAD_SECONDS: u64 = 60;

@@ -80,18 +80,18 @@ const VERBS: &[Verb] = &[
         run: resync::run,
     },
     Verb {
-        name: "dhcp",
-        args: "seen",
-        help: "for the hook of the router's DHCP server: tell the agent of a lease",
-        options: &[],
-        run: dhcp::run,
-    },
-    Verb {
         name: "forget",
         args: "MAC|all",
         help: "remove a phone and its stored configs",
         options: &[],
         run: forget::run,
+    },
+    Verb {
+        name: "dhcp",
+        args: "print [uci|dnsmasq] | apply | remove | seen [--uci DIR] [--device D] [--no-reload]",
+        help: "what dnsmasq tells phones by DHCP: show it, write it, take it away; seen: for the hook of dnsmasq",
+        options: &["uci", "device", "no-reload"],
+        run: dhcp::run,
     },
 ];
 

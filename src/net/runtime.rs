@@ -226,7 +226,7 @@ impl Runtime {
             }
             if now.mono.saturating_duration_since(self.looked) >= LOOK {
                 self.look(now);
-                if self.dhcp.check(now.mono, &self.mailbox) {
+                if self.dhcp.check(self.agent.config(), &self.mailbox, now.mono) {
                     self.open_dhcp(&self.devices.clone());
                 }
             }
