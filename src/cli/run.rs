@@ -37,6 +37,7 @@ fn start(args: &Args) -> Result<Runtime, String> {
         return Err(format!("{}: option enabled is 0; set it to 1", args.config.display()));
     }
     let devices = setup::devices(args, &config)?;
+    let dhcp_settings = Some(setup::dhcp_settings(args, &config)?);
     let again: PathBuf = args.config.clone();
     let first = config.agent.clone();
     let reload = move || match crate::config::load(&again, &crate::config::known_vendors()) {
@@ -53,6 +54,7 @@ fn start(args: &Args) -> Result<Runtime, String> {
         reload: Some(Box::new(reload)),
         devices: DeviceSource::Named(devices),
         sip_port: 5060,
+        dhcp_settings,
         signals: Some(signals().map_err(|e| format!("cannot catch signals: {e}"))?),
     };
     Runtime::start(options)

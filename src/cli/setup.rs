@@ -2,10 +2,13 @@
 
 use super::args::{Args, UCI};
 use crate::config::{self, Config, Problem, Problems};
+use crate::core::agent::Device;
 use crate::net::interfaces;
-use crate::openwrt::dhcp::Served;
+use crate::net::runtime::DhcpSettings;
+use crate::openwrt::dhcp::{self, Served};
 use log::LevelFilter;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Reads the config; the warnings are for those who care.
 pub(super) fn config(args: &Args) -> Result<(Config, Vec<Problem>), Problems> {
@@ -65,6 +68,27 @@ pub(super) fn served(args: &Args, config: &Config) -> Result<(Vec<Served>, Vec<S
         }
     }
     Ok((served, without))
+}
+
+/// What the running agent looks at when it asks whether dnsmasq was told right: the settings as they are then, for the
+/// devices as they are then.
+pub(super) fn dhcp_settings(args: &Args, config: &Config) -> Result<DhcpSettings, String> {
+    let named = named(args, config)?;
+    let file = dhcp_file(args);
+    Ok(Arc::new(move |config, devices| {
+        let address = |d: &Device| d.addresses.first().map(|(own, _)| *own);
+        let network = |d: &Device| named.iter().find(|(device, _)| *device == d.name).and_then(|(_, n)| n.clone());
+        let served: Vec<Served> = devices
+            .iter()
+            .filter_map(|d| Some(Served { device: d.name.clone(), network: network(d), address: address(d)? }))
+            .collect();
+        dhcp::look(config, &served, &file)
+    }))
+}
+
+/// The settings of OpenWrt's DHCP servers.
+pub(super) fn dhcp_file(args: &Args) -> PathBuf {
+    args.uci.as_deref().unwrap_or(Path::new(UCI)).join("dhcp")
 }
 
 /// Log lines to stderr, which procd sends to syslog. RUST_LOG is not read: a router has no such thing.

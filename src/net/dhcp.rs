@@ -2,10 +2,9 @@
 //! by its MAC, whatever the neighbour table says.
 
 use crate::bounds;
-use crate::config::{self, Config, DhcpMode};
+use crate::config::{Config, DhcpMode};
 use crate::core::agent::Device;
 use crate::net::mailbox::{Letter, Mailbox};
-use crate::openwrt::dhcp::{look, Served};
 use crate::proto::dhcp::{filter, Frame, SERVER};
 use crate::proto::mac::Mac;
 use pnet_datalink::Channel;
@@ -13,6 +12,7 @@ use socket2::{Domain, SockFilter, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Frames of one device before it is the others' turn.
@@ -20,9 +20,11 @@ pub(crate) const TURN: usize = 64;
 
 /// How often it is looked at whether the router's own DHCP server does its part.
 const CHECK: Duration = Duration::from_secs(60);
+/// And how often while it does not: whoever mends it wants to see that it is mended.
+const CHECK_TROUBLE: Duration = Duration::from_secs(5);
 
-/// Where OpenWrt says which network is on which device.
-const NETWORKS: &str = "/etc/config/network";
+/// Reads that server's settings: what keeps phones on these devices from being told, a sentence each.
+pub type Settings = Arc<dyn Fn(&Config, &[Device]) -> Vec<String> + Send + Sync>;
 
 /// The sockets of all devices, and what is wrong.
 #[derive(Default)]
@@ -32,8 +34,8 @@ pub(crate) struct Watch {
     closed: Vec<String>,
     /// What the last look at the router's own server found.
     found: Vec<String>,
-    /// The devices whose phones the router's own server is to tell.
-    wanted: Vec<Device>,
+    /// Is there anything to look at?
+    wanted: bool,
     checked: Option<Instant>,
     checking: bool,
 }
@@ -64,9 +66,8 @@ impl Watch {
             };
             self.taps.push(tap);
         }
-        let wanted = devices.iter().filter(|d| mode == DhcpMode::Dnsmasq && served(d));
-        self.wanted = wanted.cloned().collect();
-        if self.wanted.is_empty() {
+        self.wanted = mode == DhcpMode::Dnsmasq && devices.iter().any(served);
+        if !self.wanted {
             self.found.clear();
         }
         self.checked = None;
@@ -74,16 +75,31 @@ impl Watch {
 
     /// Looks at the router's own server when it is time: in a thread, since it reads files, which reports by a
     /// [`Letter::DhcpChecked`]. True: there are sockets to be tried again.
-    pub(crate) fn check(&mut self, config: &Config, mailbox: &Mailbox, now: Instant) -> bool {
-        let young = self.checked.is_some_and(|at| now.saturating_duration_since(at) < CHECK);
+    pub(crate) fn check(
+        &mut self,
+        now: Instant,
+        mailbox: &Mailbox,
+        settings: Option<&Settings>,
+        config: &Config,
+        devices: &[Device],
+    ) -> bool {
+        let pause = if self.found.is_empty() { CHECK } else { CHECK_TROUBLE };
+        let young = self.checked.is_some_and(|at| now.saturating_duration_since(at) < pause);
         if young || self.checking {
             return false;
         }
         let again = self.checked.is_some() && !self.closed.is_empty();
         self.checked = Some(now);
-        if !self.wanted.is_empty() {
-            let (post, config, devices) = (mailbox.post(), config.clone(), self.wanted.clone());
-            let look = move || post.send(Letter::DhcpChecked(found(&config, &devices)));
+        if self.wanted {
+            let post = mailbox.post();
+            let settings = settings.map(|read| (Arc::clone(read), config.clone(), devices.to_vec()));
+            let look = move || {
+                let mut found: Vec<String> = nobody_serves().into_iter().collect();
+                if let Some((read, config, devices)) = settings {
+                    found.extend(read(&config, &devices));
+                }
+                post.send(Letter::DhcpChecked(found));
+            };
             self.checking = std::thread::Builder::new().name("dhcp".into()).spawn(look).is_ok();
         }
         again
@@ -92,7 +108,7 @@ impl Watch {
     /// The thread has reported.
     pub(crate) fn checked(&mut self, found: Vec<String>) {
         self.checking = false;
-        self.found = if self.wanted.is_empty() { Vec::new() } else { found };
+        self.found = if self.wanted { found } else { Vec::new() };
     }
 }
 
@@ -116,14 +132,14 @@ impl Tap {
         socket.set_recv_buffer_size(bounds::DHCP_KERNEL_BUFFER)?;
         // pnet ties what it is given to the device, and closes it, when it fails too. Its own ways to read and write
         // would wait in the middle of the loop.
-        let how = pnet_datalink::Config {
+        let config = pnet_datalink::Config {
             socket_fd: Some(socket.try_clone()?.into_raw_fd()),
             promiscuous: false,
             read_buffer_size: 0,
             write_buffer_size: 0,
             ..pnet_datalink::Config::default()
         };
-        match pnet_datalink::channel(&interface, how)? {
+        match pnet_datalink::channel(&interface, config)? {
             Channel::Ethernet(..) => {}
             _ => return Err(io::Error::new(ErrorKind::Unsupported, "the device is no Ethernet")),
         }
@@ -164,19 +180,6 @@ fn trouble(device: &str, e: &io::Error) -> String {
         _ => "",
     };
     format!("DHCP on {device} is neither seen nor answered: no raw socket: {e}{hint}")
-}
-
-/// What is wrong with the router's own server and its settings, a sentence each.
-fn found(config: &Config, devices: &[Device]) -> Vec<String> {
-    let text = std::fs::read_to_string(NETWORKS).unwrap_or_default();
-    let networks = config::resolve_networks(&text, &config.agent.networks);
-    let network_of = |device: &str| networks.iter().find(|(_, d)| d.as_deref() == Ok(device)).map(|(n, _)| n.clone());
-    let served = |d: &Device| {
-        let (address, _) = d.addresses.first()?;
-        Some(Served { device: d.name.clone(), network: network_of(&d.name), address: *address })
-    };
-    let served: Vec<Served> = devices.iter().filter_map(served).collect();
-    nobody_serves().into_iter().chain(look(config, &served)).collect()
 }
 
 /// What `/proc/net/udp` says of `option dhcp 'dnsmasq'`: a sentence when no program here serves DHCP.

@@ -8,6 +8,7 @@ use crate::core::now::Now;
 use crate::net::client::Client;
 use crate::net::control::Control;
 pub use crate::net::devices::Source as DeviceSource;
+pub use crate::net::dhcp::Settings as DhcpSettings;
 use crate::net::dhcp::{self, Watch};
 use crate::net::disk::{Disk, Write};
 use crate::net::http::{Bodies, Server, Source, Unserved};
@@ -47,6 +48,8 @@ pub struct Options {
     pub devices: DeviceSource,
     /// 5060; 0: any free one (demo).
     pub sip_port: u16,
+    /// Reads the settings of the router's own DHCP server.
+    pub dhcp_settings: Option<DhcpSettings>,
     /// A byte comes out of these for each signal.
     pub signals: Option<Signals>,
 }
@@ -226,7 +229,8 @@ impl Runtime {
             }
             if now.mono.saturating_duration_since(self.looked) >= LOOK {
                 self.look(now);
-                if self.dhcp.check(self.agent.config(), &self.mailbox, now.mono) {
+                let settings = self.options.dhcp_settings.as_ref();
+                if self.dhcp.check(now.mono, &self.mailbox, settings, self.agent.config(), &self.devices) {
                     self.open_dhcp(&self.devices.clone());
                 }
             }

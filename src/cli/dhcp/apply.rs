@@ -1,6 +1,6 @@
 //! `phoneprov dhcp apply` and `phoneprov dhcp remove`.
 
-use super::super::args::{Args, UCI};
+use super::super::args::Args;
 use super::super::text::say;
 use super::super::{setup, DONE, FAILED};
 use super::reload::{reload, Form};
@@ -68,13 +68,9 @@ fn list(names: &[&str]) -> String {
     }
 }
 
-fn dhcp_file(args: &Args) -> PathBuf {
-    args.uci.as_deref().unwrap_or(Path::new(UCI)).join("dhcp")
-}
-
 /// In the form of the config. The other form may be left from before, and would say the same thing in other words.
 fn write(args: &Args, config: &Config, plan: &Plan) -> Result<(Form, PathBuf, bool), String> {
-    let uci = dhcp_file(args);
+    let uci = setup::dhcp_file(args);
     match &config.agent.dnsmasq_conf {
         Some(path) => {
             let text = plan.conf();
@@ -104,7 +100,7 @@ fn take_out(uci: &Path) -> Result<bool, String> {
 }
 
 fn take_away(args: &Args, conf: Option<&Path>) -> Result<i32, String> {
-    let uci = dhcp_file(args);
+    let uci = setup::dhcp_file(args);
     let from_uci = take_out(&uci);
     let from_conf = conf.map_or(Ok(false), |path| file::take_away(path, HEADER));
     let gone =

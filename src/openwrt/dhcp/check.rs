@@ -15,8 +15,9 @@ const DHCP_FILE: &str = "/etc/config/dhcp";
 /// What to do, nearly always.
 const APPLY: &str = "run phoneprov dhcp apply";
 
-/// [`troubles`], of the files as they are. A file that may not be read tells nothing: the agent need not be root.
-pub fn look(config: &Config, served: &[Served]) -> Vec<String> {
+/// [`troubles`], of the files as they are: `file` is `/etc/config/dhcp`, here or elsewhere. A file that may not be read
+/// tells nothing: the agent need not be root.
+pub fn look(config: &Config, served: &[Served], file: &Path) -> Vec<String> {
     if config.agent.dhcp != DhcpMode::Dnsmasq || served.is_empty() {
         return Vec::new();
     }
@@ -26,7 +27,7 @@ pub fn look(config: &Config, served: &[Served]) -> Vec<String> {
             Ok(text) => conf_trouble(&plan, text.as_deref(), &path.display().to_string()).into_iter().collect(),
             Err(()) => Vec::new(),
         },
-        None => match read(Path::new(DHCP_FILE)) {
+        None => match read(file) {
             Ok(text) => troubles(&plan, served, text.as_deref()),
             Err(()) => Vec::new(),
         },
