@@ -127,7 +127,6 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     }
     match out.rest.first() {
         Some(all) if all == "all" && verb.args.contains("all") => {}
-        Some(_) if verb.name == "dhcp" => {}
         Some(value) => _ = mac(value)?,
         None => {}
     }
