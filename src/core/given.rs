@@ -277,7 +277,7 @@ mod test {
             "vendor 'mitel': DHCP options 66, 43 would be 251 bytes long, and do not fit into a packet beside a lease; \
              give it a shorter url"
         );
-        assert!(long("panasonic", 98).is_ok() && long("panasonic", 110).is_err());
+        assert!(long("polycom", 120).is_ok() && long("polycom", 130).is_err());
     }
 
     #[test]
