@@ -28,6 +28,8 @@ pub struct Agent {
     pub(crate) verbose: bool,
     /// Options of prlimit, such as `--nofile=40`.
     pub(crate) limits: Vec<String>,
+    /// Folder of OpenWrt's config files, in place of /etc/config.
+    pub(crate) uci: Option<PathBuf>,
     /// Capabilities that it does not have, such as `net_raw`.
     pub(crate) lacks: Vec<String>,
     pub(crate) http: SocketAddr,
@@ -78,6 +80,7 @@ impl Agent {
             .args(["run", "--config"])
             .arg(&self.config)
             .args(self.verbose.then_some("--verbose"))
+            .args(self.uci.iter().flat_map(|dir| ["--uci".as_ref(), dir.as_os_str()]))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor"))
             .stderr(log);

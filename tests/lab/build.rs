@@ -29,6 +29,8 @@ pub struct Test {
     verbose: bool,
     limits: Vec<String>,
     lacks: Vec<String>,
+    uci: Vec<(String, String)>,
+    network: bool,
     tmpfs: Option<u32>,
     agent: bool,
     needs: Vec<&'static str>,
@@ -69,6 +71,8 @@ impl Test {
             verbose: true,
             limits: Vec::new(),
             lacks: Vec::new(),
+            uci: Vec::new(),
+            network: false,
             tmpfs: None,
             agent: true,
             needs: vec!["ip", "nft"],
@@ -158,6 +162,22 @@ impl Test {
     pub fn limit(mut self, limit: &str) -> Test {
         self.limits.push(limit.into());
         self
+    }
+
+    /// A file of OpenWrt's config, such as `dhcp`; the agent looks for them in `{dir}/config`.
+    pub fn uci(mut self, file: &str, text: &str) -> Test {
+        self.uci.push((file.into(), text.into()));
+        self
+    }
+
+    /// `list network 'lan'`, and what it is in OpenWrt's config, instead of `list device 'br-lan'`.
+    pub fn network_lan(mut self) -> Test {
+        self.network = true;
+        let text = format!(
+            "\nconfig interface 'lan'\n\toption device 'br-lan'\n\toption proto 'static'\n\toption ipaddr '{ROUTER}'\n\
+             \toption netmask '255.255.255.0'\n"
+        );
+        self.uci("network", &text)
     }
 
     /// The agent runs without this capability: `net_raw`.
@@ -267,8 +287,14 @@ impl Test {
                     .arg(&state_dir),
             );
         }
+        let uci = dir.join("config");
+        for (file, text) in &self.uci {
+            fs::create_dir_all(&uci).expect("a folder");
+            fs::write(uci.join(file), text).expect("written");
+        }
         let scheme = if self.upstream.is_https() { "https" } else { "http" };
-        let mut text = String::from("config agent 'main'\n\toption enabled '1'\n\tlist device 'br-lan'\n");
+        let served = if self.network { "network 'lan'" } else { "device 'br-lan'" };
+        let mut text = format!("config agent 'main'\n\toption enabled '1'\n\tlist {served}\n");
         let mut option = |name: &str, value: &str| text.push_str(&format!("\toption {name} '{value}'\n"));
         for (name, value) in [
             ("upstream", format!("{scheme}://{}", tls::NAME)),
@@ -309,6 +335,7 @@ impl Test {
             verbose: self.verbose,
             limits: self.limits.clone(),
             lacks: self.lacks.clone(),
+            uci: (!self.uci.is_empty()).then_some(uci),
             http: SocketAddr::from((ROUTER, PORT)),
             child: Mutex::default(),
         }

@@ -2,12 +2,14 @@
 //! them; here a STAND-IN does, by the documented rules of that script (phone-facts 2.4), and the real dnsmasq serves them.
 
 use crate::build::{Lab, Test};
-use crate::dhcp::{apply, base, dnsmasq};
+use crate::dhcp::{base, dnsmasq};
 use crate::dhcp_client::{words, Ask, Client, CLIENTS};
 use crate::dhcp_packet::{Capture, Packet};
-use crate::dhcpd::Spec;
+use crate::dhcp_troubles::{told, untold};
+use crate::dhcpd::{Dhcpd, Spec};
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// /etc/config/dhcp as an OpenWrt router has it after the first boot, and a host and a tag of the admin's.
 const STOCK: &str = "\nconfig dnsmasq\n\toption domainneeded '1'\n\toption boguspriv '1'\n\toption filterwin2k '0'\n\
@@ -125,10 +127,8 @@ struct Router {
 
 impl Router {
     fn start(test: Test) -> Option<Router> {
-        let t = test.start()?;
+        let t = test.option("dnsmasq_conf", "").network_lan().uci("dhcp", STOCK).start()?;
         let uci = t.dir().join("config");
-        fs::create_dir_all(&uci).expect("a folder");
-        fs::write(uci.join("dhcp"), STOCK).expect("written");
         Some(Router { t, uci })
     }
 
@@ -138,12 +138,19 @@ impl Router {
         assert!(out.status.success(), "dhcp {what}: {}", words(&out));
     }
 
+    /// What an admin does to the file.
+    fn edit(&self, from: &str, to: &str) {
+        let before = self.text();
+        assert!(before.contains(from), "{from}: {before}");
+        fs::write(self.uci.join("dhcp"), before.replacen(from, to, 1)).expect("written");
+    }
+
     fn text(&self) -> String {
         fs::read_to_string(self.uci.join("dhcp")).expect("the file")
     }
 
     /// dnsmasq as the router would have it started.
-    fn dnsmasq(&self) -> crate::dhcpd::Dhcpd {
+    fn dnsmasq(&self) -> Dhcpd {
         let spec = directives(&self.text()).iter().fold(Spec::empty(), |spec, line| spec.line(line));
         dnsmasq(&self.t, spec)
     }
@@ -159,7 +166,7 @@ fn ours(packet: &Packet) -> Vec<(u8, Vec<u8>)> {
 
 #[test]
 fn the_routers_own_form_tells_phones_the_same_bytes() {
-    let mut test = base("dhcp-uci").option("dnsmasq_conf", "");
+    let mut test = base("dhcp-uci");
     let phones =
         ["00:04:13:00:00:01", "1c:71:26:00:00:02", "00:08:5d:00:00:03", "00:15:65:00:00:04", "02:aa:bb:00:00:05"];
     for mac in phones {
@@ -202,15 +209,47 @@ fn the_routers_own_form_tells_phones_the_same_bytes() {
     assert_eq!(ours(&ack), [], "and phones are told nothing");
 }
 
-/// dnsmasq with the one file of the plain form.
-fn plain(t: &Lab) -> crate::dhcpd::Dhcpd {
-    let config = t.agent().config_file();
-    let before = fs::read_to_string(config).expect("the config");
+/// dnsmasq with the directives of the plain form.
+fn plain(t: &Lab) -> Dhcpd {
+    let out = t.agent().verb_on_router(&["dhcp", "print", "dnsmasq", "--device", "br-lan"]);
+    assert!(out.status.success(), "{}", words(&out));
     let file = t.dir().join("ours.conf");
-    let with = before.replace("option dnsmasq_conf ''", &format!("option dnsmasq_conf '{}'", file.display()));
-    assert_ne!(before, with);
-    fs::write(config, with).expect("written");
-    let file = apply(t);
-    fs::write(config, before).expect("written");
-    dnsmasq(t, Spec::lan().file(&file))
+    fs::write(&file, out.stdout).expect("written");
+    dnsmasq(t, Spec::lan().lease("12h").file(&file))
+}
+
+#[test]
+fn what_is_wrong_with_the_sections_is_told() {
+    let Some(router) = Router::start(base("dhcp-uci-troubles").phone_at("02:77:00:00:00:77", "192.168.77.2/24")) else {
+        return;
+    };
+    let t = &router.t;
+    let _server = router.dnsmasq();
+    told(t, &["has no sections of phoneprov", "run phoneprov dhcp apply"]);
+    router.dhcp("apply");
+    untold(t);
+    // while nothing is wrong it looks once a minute, and after a reload at once
+    let look = || {
+        let _ = Command::new("kill").args(["-HUP", &t.agent().pid().to_string()]).status();
+    };
+    router.edit("settings.php", "settings.old");
+    look();
+    told(t, &["not what the config says", "run phoneprov dhcp apply"]);
+    router.dhcp("apply");
+    untold(t);
+    router.edit("http://192.168.77.1", "http://192.168.77.8");
+    look();
+    told(t, &["192.168.77.8", "the router is 192.168.77.1 on br-lan now", "run phoneprov dhcp apply"]);
+    router.dhcp("apply");
+    untold(t);
+    router.edit("option maindhcp '0'", "option maindhcp '1'");
+    look();
+    told(t, &["odhcpd", "maindhcp '0'"]);
+    router.edit("option maindhcp '1'", "option maindhcp '0'");
+    untold(t);
+    router.edit("option interface 'lan'", "option interface 'lan'\n\toption ignore '1'");
+    look();
+    told(t, &["DHCP is off on network 'lan'", "responder"]);
+    router.edit("\n\toption ignore '1'", "");
+    untold(t);
 }

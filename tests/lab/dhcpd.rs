@@ -55,6 +55,14 @@ impl Spec {
             .line(&format!("dhcp-range={first},{a}.{b}.{c}.{},255.255.255.0,1h", d + 99))
     }
 
+    /// Leases of another time than an hour.
+    pub fn lease(mut self, time: &str) -> Spec {
+        for line in self.lines.iter_mut().filter(|l| l.starts_with("dhcp-range=")) {
+            *line = line.replace(",1h", &format!(",{time}"));
+        }
+        self
+    }
+
     /// A directive.
     pub fn line(mut self, line: &str) -> Spec {
         self.lines.push(line.into());
