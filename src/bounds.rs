@@ -31,9 +31,10 @@ pub const SIP_RESYNCS: usize = 1024;
 
 /// Bytes of one DHCP option's value: its length is one byte (RFC 2132 section 2).
 pub const DHCP_OPTION: usize = 255;
-/// Bytes of all options that a phone is told, with their heads. A packet of 576 bytes, which every client takes (RFC 2131
-/// section 2), has 312 for options, and the lease itself needs about 70.
-pub const DHCP_GIVEN: usize = 308;
+/// Bytes for what phones are told, with the options' heads, in the three places of a packet of 576 bytes, which every client
+/// takes (RFC 2131 section 2): the options (312, of which a lease with names and servers needs about 100), and the
+/// fields for file and server name (RFC 2132 section 9.3). dnsmasq fills them in this order, and drops what fits nowhere.
+pub const DHCP_ROOM: [usize; 3] = [208, 127, 63];
 
 /// Bytes of a request's head (request line and headers): design section 6.
 pub const HTTP_HEAD: usize = 8 * 1024;

@@ -225,3 +225,94 @@ fn remove_left_over(target: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn site(text: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dhcp");
+        fs::write(&path, text).unwrap();
+        (dir, path)
+    }
+
+    fn add(text: &str) -> Result<Option<String>, String> {
+        Ok(Some(format!("{text}b\n")))
+    }
+
+    #[test]
+    fn waits_for_what_is_about_to_take_the_name() {
+        let (dir, path) = site(b"a\n");
+        // uci commit between giving the lock back and renaming
+        let theirs = dir.path().join(".dhcp.uci-Xy12ab");
+        fs::write(&theirs, "a\nnew\n").unwrap();
+        let target = path.clone();
+        let renames = std::thread::spawn(move || {
+            sleep(Duration::from_millis(200));
+            fs::rename(theirs, target).unwrap();
+        });
+        assert_eq!(edit(&path, &add), Ok(true));
+        renames.join().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a\nnew\nb\n");
+    }
+
+    #[test]
+    fn what_killed_programs_left_does_not_stop_it() {
+        let (dir, path) = site(b"a\n");
+        let names = [".dhcp.uci-abcdef", ".dhcp.uci-phoneprov1", ".dhcp.uci-phoneprov4194305", ".other.uci-phoneprov1"];
+        names.iter().for_each(|n| fs::write(dir.path().join(n), "half").unwrap());
+        let own = format!(".dhcp.uci-phoneprov{}", std::process::id());
+        fs::write(dir.path().join(own), "half").unwrap();
+        assert_eq!(edit(&path, &add), Ok(true));
+        let mut left: Vec<String> =
+            fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        // theirs is theirs to remove
+        assert_eq!(left, [".dhcp.uci-abcdef", ".other.uci-phoneprov1", "dhcp"]);
+    }
+
+    #[test]
+    fn left_alone() {
+        let (dir, path) = site(b"a\n");
+        let before = fs::metadata(&path).unwrap();
+        assert_eq!(edit(&path, &|_| Ok(None)), Ok(false));
+        let shown = path.display();
+        assert_eq!(edit(&path, &|_| Err("7: no".into())), Err(format!("{shown}:7: no; the file is left alone")));
+        assert_eq!(edit(&path, &|_| Err("no".into())), Err(format!("{shown}: no; the file is left alone")));
+        let after = fs::metadata(&path).unwrap();
+        assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        fs::write(&path, b"a\n\xff").unwrap();
+        assert!(edit(&path, &add).unwrap_err().starts_with(&format!("{shown}:2: has bytes")));
+        assert!(edit(dir.path(), &add).unwrap_err().contains("cannot be opened"));
+        assert!(edit(&dir.path().join("none"), &add).unwrap_err().contains("cannot be opened"));
+    }
+
+    #[test]
+    fn mode_and_owner_stay() {
+        let (_dir, path) = site(b"a\n");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
+        // where the tests are root
+        let owner =
+            rustix::process::getuid().is_root().then(|| std::os::unix::fs::chown(&path, Some(7), Some(8)).unwrap());
+        assert_eq!(edit(&path, &add), Ok(true));
+        let meta = fs::metadata(&path).unwrap();
+        assert_eq!(meta.mode() & 0o7777, 0o604);
+        assert!(owner.is_none() || (meta.uid(), meta.gid()) == (7, 8));
+    }
+
+    #[test]
+    fn a_file_of_ones_own() {
+        let (dir, path) = site(b"# ours\nold\n");
+        assert_eq!(put(&path, "# ours", "# ours\nnew\n"), Ok(true));
+        assert_eq!(put(&path, "# ours", "# ours\nnew\n"), Ok(false));
+        assert_eq!(take_away(&path, "# ours"), Ok(true));
+        assert_eq!(take_away(&path, "# ours"), Ok(false));
+        assert_eq!(put(&path, "# ours", "# ours\n"), Ok(true));
+        fs::write(&path, "theirs").unwrap();
+        assert!(put(&path, "# ours", "# ours\n").unwrap_err().contains("was not written by phoneprov"));
+        assert!(take_away(&path, "# ours").is_err());
+        assert!(put(&dir.path().join("none/x"), "# ours", "# ours\n").unwrap_err().contains("cannot be written"));
+    }
+}

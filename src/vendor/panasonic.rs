@@ -19,8 +19,9 @@ pub static PANASONIC: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "check-sync", reboot: "check-sync;reboot=true" },
-    // KX-HDV guide: 160, then 159, then 66
-    dhcp: &[DhcpOption::url(160), DhcpOption::url(159), DhcpOption::url(66)],
+    // KX-HDV and KX-TGP guides: 160 and 159 come first, but the phone takes them for a folder, and asks there for {MODEL}.cfg
+    // or the file of option 67. 66 with a scheme and a file name is taken as it is.
+    dhcp: &[DhcpOption::url(66)],
     // case-sensitive: {mac} is nothing to it (KX-HDV guide)
     dhcp_mac: Some(DhcpMac { lower: None, upper: Some("{MAC}") }),
     class_id: |class| -> Option<AgentFacts> { text::class(class, LABEL) },

@@ -6,6 +6,8 @@
 
 mod check;
 mod conf;
+#[cfg(test)]
+mod doc;
 mod plan;
 #[cfg(test)]
 mod test;
