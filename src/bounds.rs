@@ -69,6 +69,14 @@ pub const SHARED_RATE: u64 = 8 * 1024;
 /// Fetches waiting for a thread. Beyond this a request is answered at once, from the store or with 503.
 pub const FETCH_QUEUE: usize = 512;
 
+/// Requests that wait for the neighbour table to have their address: one for each connection.
+pub const NEIGHBOUR_WAITS: usize = HTTP_CONNECTIONS;
+
+/// MACs, and addresses, whose last sighting is compared with the next one: of ten minutes.
+pub const CLAIMS: usize = 1024;
+/// Conflicts between them that are shown. More than a few are a flood, or a network that is being renumbered.
+pub const CONFLICTS: usize = 64;
+
 /// Phones in the directory. Strangers go first (least recently seen), served phones never.
 pub const PHONES: usize = 4096;
 /// Resources (configs and remembered answers) the cache knows at once.

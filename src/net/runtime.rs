@@ -11,7 +11,7 @@ pub use crate::net::devices::Source as DeviceSource;
 use crate::net::disk::{Disk, Write};
 use crate::net::http::{Bodies, Server, Source, Unserved};
 use crate::net::mailbox::{Letter, Mailbox, Waker};
-use crate::net::neighbours::Neighbours;
+use crate::net::neighbours::{self, Neighbours};
 use crate::net::stream::Stream;
 use crate::net::{fetch, sip};
 use crate::proto::url;
@@ -216,6 +216,7 @@ impl Runtime {
             }
             if self.agent.poll_at() <= now.mono {
                 self.agent.timeout(now, &mut actions);
+                self.agent.look_again(&self.neighbours, now, &mut actions);
             }
             if now.mono.saturating_duration_since(self.looked) >= LOOK {
                 self.look(now);
@@ -311,6 +312,12 @@ impl Runtime {
                 let Some(Some(socket)) = self.sip.get(device) else { return };
                 if let Err(e) = socket.send_to(&bytes, to) {
                     log::debug!("pnp: cannot send to {to}: {e}");
+                }
+            }
+            Action::Resolve { device, ip } => {
+                let Some(device) = self.devices.get(device) else { return };
+                if let Some(own) = device.address_for(ip) {
+                    neighbours::resolve(&device.name, own, ip);
                 }
             }
             Action::Answer(id, answer) => {

@@ -1,11 +1,13 @@
 //! The agent without its sockets: everything that comes in (a datagram, a request, the upstream's answer, time)
 //! goes through a method here, and what is to be done comes out as [`Action`]s.
 
+mod claims;
 mod control;
 mod fetches;
 mod http;
 mod lan;
 mod report;
+mod resolve;
 #[cfg(test)]
 mod test;
 
@@ -26,7 +28,7 @@ use crate::proto::mac::Mac;
 use crate::proto::url::{Mapping, Template, Values};
 use crate::vendor::{self, Active, Vendor};
 use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,6 +42,13 @@ pub enum Action {
         to: SocketAddrV4,
         /// The message.
         bytes: Vec<u8>,
+    },
+    /// Make the kernel find out who has this address: seen by [`Agent::look_again`].
+    Resolve {
+        /// Index of its device.
+        device: usize,
+        /// An address that has asked for something just now.
+        ip: Ipv4Addr,
     },
     /// Answer an HTTP request.
     Answer(RequestId, Answer),
@@ -97,6 +106,8 @@ pub struct Agent {
     shared: Shared,
     fetches: fetches::Fetches,
     control: control::Waiting,
+    resolving: resolve::Resolving,
+    claims: claims::Claims,
     events: EventLog,
     started: Now,
     last_tick: Now,
@@ -144,6 +155,8 @@ impl Agent {
             pnp: Pnp::new(seed),
             fetches: fetches::Fetches::default(),
             control: control::Waiting::default(),
+            resolving: resolve::Resolving::default(),
+            claims: claims::Claims::default(),
             events: EventLog::default(),
             started: now,
             last_tick: now,
@@ -248,10 +261,11 @@ impl Agent {
         self.run_pnp(actions, now, out);
     }
 
-    /// When [`Agent::timeout`] wants to be called.
+    /// When [`Agent::timeout`] and [`Agent::look_again`] want to be called.
     pub fn poll_at(&self) -> Instant {
         let tick = self.last_tick.mono + TICK;
-        [self.pnp.poll_at(), self.cache.poll_at(), self.shared.poll_at(), self.fetches.probe_at()]
+        let resolving = self.resolving.poll_at();
+        [self.pnp.poll_at(), self.cache.poll_at(), self.shared.poll_at(), self.fetches.probe_at(), resolving]
             .into_iter()
             .flatten()
             .fold(tick, Instant::min)
@@ -374,6 +388,7 @@ impl Agent {
     pub fn request_gone(&mut self, id: RequestId) {
         self.cache.gone(Waiter::Phone(id));
         self.shared.gone(id);
+        self.resolving.gone(id);
     }
 
     /// A phone was sent to this stream and came too late for its bytes: ask again with the same request.
