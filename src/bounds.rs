@@ -85,6 +85,11 @@ pub const RESOURCES: usize = 8192;
 pub const FILES_PER_PHONE: usize = 16;
 /// Lines of the event log.
 pub const EVENTS: usize = 500;
+/// Events in a minute that strangers can bring about (PnP, refusals); more are counted only. Well under [`EVENTS`], so
+/// that a flood of names does not wash out what happened before it.
+pub const CROWD_EVENTS: usize = 120;
+/// Minutes that an enrolment window may be open: a day. Who wants it open always sets `enrol 'open'`.
+pub const ADMIT_MINUTES: u64 = 24 * 60;
 /// Open control connections.
 pub const CONTROL_CONNECTIONS: usize = 8;
 /// Bytes of one control request.

@@ -90,7 +90,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     if let Some(option) = used.iter().find(|o| !verb.options.contains(o)) {
         return Err(format!("'{}' takes no --{option}", verb.name));
     }
-    let most = usize::from(verb.args.starts_with("MAC"));
+    let most = usize::from(verb.args.starts_with("M"));
     if out.rest.len() > most {
         return Err(format!(
             "'{}' takes {} argument{}",
@@ -104,6 +104,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     }
     match out.rest.first() {
         Some(all) if all == "all" && verb.args.contains("all") => {}
+        Some(value) if verb.args == "MINUTES" => _ = super::admit::minutes(value)?,
         Some(value) => _ = mac(value)?,
         None => {}
     }
@@ -132,6 +133,11 @@ mod test {
         assert_eq!(wrong("phone all"), "'all' is no MAC; write it as 00:04:13:aa:bb:cc");
         assert_eq!(wrong("status x"), "'status' takes no arguments");
         assert_eq!(wrong("status --reboot"), "'status' takes no --reboot");
+        assert_eq!(wrong("admit"), "'admit' needs MINUTES");
+        for bad in ["admit -- -1", "admit 1441", "admit soon", "admit 00:04:13:aa:bb:cc"] {
+            assert!(wrong(bad).contains("give 1 to 1440"), "{bad}");
+        }
+        assert!(line("admit 0").is_ok() && line("admit 1440").is_ok());
         let Ok(Parsed::Verb(verb, args)) = line("refresh all --json --config /x") else { panic!() };
         assert_eq!((verb.name, args.json, &args.rest[..]), ("refresh", true, &["all".to_string()][..]));
     }

@@ -6,7 +6,7 @@ use crate::core::now::Now;
 use crate::core::types::{PhoneRecord, UnixTime};
 use crate::proto::mac::Mac;
 use crate::vendor::AgentFacts;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
@@ -40,6 +40,12 @@ pub struct Phone {
     pub record: Option<PhoneRecord>,
     /// When that was last written in this run.
     pub written: Option<Instant>,
+    /// It came while the enrolment window was open.
+    pub admitted: bool,
+    /// It may have nothing (`option enrol`), and was told so then.
+    pub refused: Option<Instant>,
+    /// Its place in the order in which strangers go.
+    rank: Rank,
 }
 
 impl Phone {
@@ -56,10 +62,18 @@ impl Phone {
     }
 }
 
+/// Who goes first: whoever was only heard of by UDP, whose MACs anybody can make up, a thousand in a second; then
+/// whoever has spoken HTTP or was admitted. Among these, who was seen longest ago.
+type Rank = (bool, u64);
+
 /// All phones.
 #[derive(Default)]
 pub struct Directory {
     phones: HashMap<Mac, Phone>,
+    /// Strangers, in the order in which they go. A phone that became known stays until its turn comes.
+    strangers: BTreeSet<(Rank, Mac)>,
+    /// Counts sightings: unlike the clock it never jumps.
+    sightings: u64,
 }
 
 /// One sighting of a phone.
@@ -95,17 +109,23 @@ impl Directory {
             by_http: false,
             record: Some(record),
             written: None,
+            admitted: false,
+            refused: None,
+            rank: (true, 0),
         };
         self.phones.insert(mac, phone);
     }
 
     /// A phone was seen. Returns `None` where there is no room for one more stranger.
     pub fn seen(&mut self, seen: Seen<'_>, now: Now) -> Option<&mut Phone> {
-        if !self.phones.contains_key(&seen.mac) && self.phones.len() >= bounds::PHONES {
-            let oldest =
-                self.phones.values().filter(|p| p.record.is_none()).min_by_key(|p| p.last_seen).map(|p| p.mac)?;
-            self.phones.remove(&oldest);
+        while !self.phones.contains_key(&seen.mac) && self.phones.len() >= bounds::PHONES {
+            let (_, first) = self.strangers.pop_first()?;
+            if self.phones.get(&first).is_some_and(|p| p.record.is_none()) {
+                self.phones.remove(&first);
+            }
         }
+        self.sightings += 1;
+        let sighting = self.sightings;
         let phone = self.phones.entry(seen.mac).or_insert_with(|| Phone {
             mac: seen.mac,
             vendor: seen.vendor.to_string(),
@@ -120,6 +140,9 @@ impl Directory {
             by_http: false,
             record: None,
             written: None,
+            admitted: false,
+            refused: None,
+            rank: (false, 0),
         });
         if phone.vendor != seen.vendor {
             phone.vendor = seen.vendor.to_string();
@@ -130,6 +153,11 @@ impl Directory {
         match seen.by {
             SeenBy::Pnp => phone.by_pnp = true,
             SeenBy::Http => phone.by_http = true,
+        }
+        if phone.record.is_none() {
+            self.strangers.remove(&(phone.rank, phone.mac));
+            phone.rank = (phone.by_http || phone.admitted, sighting);
+            self.strangers.insert((phone.rank, phone.mac));
         }
         if seen.facts.model.is_some() {
             phone.model = seen.facts.model;
@@ -152,7 +180,14 @@ impl Directory {
 
     /// Forgets one phone.
     pub fn forget(&mut self, mac: Mac) -> bool {
-        self.phones.remove(&mac).is_some()
+        let Some(gone) = self.phones.remove(&mac) else { return false };
+        self.strangers.remove(&(gone.rank, mac));
+        true
+    }
+
+    /// All, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Phone> {
+        self.phones.values()
     }
 
     /// All, ordered by MAC.
@@ -200,5 +235,43 @@ mod test {
         assert_eq!(d.sorted().len(), bounds::PHONES);
         assert!((0..10).all(|i| d.get(mac(i)).is_some()));
         assert!(d.get(mac(3 * bounds::PHONES as u32 - 1)).is_some());
+        assert!(d.strangers.len() <= bounds::PHONES);
+    }
+
+    #[test]
+    fn who_has_spoken_http_outlives_a_flood_of_names_by_udp() {
+        let mut d = Directory::default();
+        let now = Now { mono: Instant::now(), unix: 100 };
+        let mac = |i: u32| {
+            let b = i.to_be_bytes();
+            Mac([0, 4, b[0], b[1], b[2], b[3]])
+        };
+        let mut seen = |i: u32, by| {
+            let facts = AgentFacts::default();
+            let seen = Seen { mac: mac(i), vendor: "snom", by, ip: Ipv4Addr::LOCALHOST, device: 0, facts };
+            d.seen(seen, now).is_some()
+        };
+        assert!(seen(1, SeenBy::Pnp) && seen(1, SeenBy::Http));
+        assert!((2..3 * bounds::PHONES as u32).all(|i| seen(i, SeenBy::Pnp)));
+        assert!(d.get(mac(1)).is_some() && d.get(mac(2)).is_none());
+        // one that became known does not hold the others up
+        d.get_mut(mac(3 * bounds::PHONES as u32 - 1)).unwrap().record = Some(PhoneRecord {
+            mac: "x".into(),
+            vendor: "snom".into(),
+            model: None,
+            firmware: None,
+            first_seen: 1,
+            refused_since: Default::default(),
+        });
+        let mut seen = |i: u32| {
+            let facts = AgentFacts::default();
+            let seen =
+                Seen { mac: mac(i), vendor: "snom", by: SeenBy::Http, ip: Ipv4Addr::LOCALHOST, device: 0, facts };
+            d.seen(seen, now).is_some()
+        };
+        assert!((20_000..20_000 + 2 * bounds::PHONES as u32).all(&mut seen));
+        assert!(d.get(mac(3 * bounds::PHONES as u32 - 1)).is_some(), "served: never");
+        assert!(d.forget(mac(20_000 + 2 * bounds::PHONES as u32 - 1)));
+        assert_eq!(d.sorted().len(), bounds::PHONES - 1);
     }
 }

@@ -63,6 +63,10 @@ impl Agent {
                 Ok(mac) => self.forget(mac, now, out),
                 Err(why) => failed(why),
             }),
+            "admit" => {
+                let minutes = request.get("minutes").and_then(Value::as_u64);
+                Some(self.admit(minutes, now).map_or_else(failed, done))
+            }
             "refresh" => match self.mac_argument(request) {
                 Ok(mac) => self.refresh(id, mac, now, out),
                 Err(why) => Some(failed(why)),

@@ -1,7 +1,6 @@
 //! What a phone's HTTP request and its SUBSCRIBE lead to: who is asking, which vendor, config or shared file.
 
 use super::{Action, Agent, Lan};
-use crate::config::Enrol;
 use crate::core::answer::{Answer, RequestId};
 use crate::core::cache::{How, Waiter};
 use crate::core::directory::{Seen, SeenBy};
@@ -52,18 +51,30 @@ impl Agent {
         };
         let evidence =
             Evidence { mac: Some(mac), user_agent: sighting.user_agent, event_vendor: sighting.event_vendor };
-        let vendor = self.vendor_of(mac, &evidence).filter(|_| self.is_enrolled(mac))?;
+        let vendor = self.vendor_of(mac, &evidence)?;
         let mut facts = sighting.user_agent.and_then(self.actives.get(vendor)?.vendor.user_agent).unwrap_or_default();
         let rules = self.actives.get(vendor)?.vendor;
         facts.model = sighting.model.and_then(|m| model_from_event(rules, m)).or(facts.model);
         facts.firmware = sighting.version.map(clean).or(facts.firmware);
+        // the router itself is no phone: `probe` shall leave no trace
+        let own = device.owns(ip);
+        // who speaks in a phone's name must not become its address, where resync goes
+        let liar = self.config.agent.verify_mac && neighbour.is_some_and(|m| m != mac);
+        if !self.is_enrolled(mac, now) {
+            let name = self.actives.get(vendor)?.name.clone();
+            if !own && !liar {
+                let by = SeenBy::Pnp;
+                self.refused(Seen { mac, vendor: &name, by, ip, device: sighting.device, facts }, now);
+            }
+            return None;
+        }
         let values =
             Values { mac: Some(mac), ip: Some(ip), model: facts.model.as_deref(), version: facts.firmware.as_deref() };
         let section = self.sections.get(vendor)?.as_ref()?;
         let router = SocketAddrV4::new(*local.ip(), self.config.agent.port);
         let url = section.mapping.entry(&values, router);
-        // The URL is no secret. But who speaks in a phone's name must not become its address, where resync goes.
-        if self.config.agent.verify_mac && neighbour.is_some_and(|m| m != mac) {
+        // The URL is no secret, and an entry of whoever had this address before may be there still.
+        if liar {
             let text = format!("{ip} asked by PnP in its name, but has another MAC: told the URL, and not noted");
             self.events.push_once(now.unix, "pnp", Some(mac), text);
             return Some(url);
@@ -74,15 +85,13 @@ impl Agent {
             (Some(m), None) => m.clone(),
             _ => name.clone(),
         };
-        self.events.push(now.unix, "pnp", Some(mac), format!("{who} at {ip} asked by PnP, was told {url}"));
+        self.events.push_crowd(now, "pnp", Some(mac), format!("{who} at {ip} asked by PnP, was told {url}"));
         let seen = Seen { mac, vendor: &name, by: SeenBy::Pnp, ip, device: sighting.device, facts };
-        // the router itself is no phone: `probe` shall leave no trace
-        let own = self.devices.get(sighting.device).is_some_and(|d| d.owns(ip));
         if own {
             return Some(url);
         }
         self.note_claim(mac, ip, neighbour, now);
-        if let Some(phone) = self.directory.seen(seen, now) {
+        if let Some(phone) = self.seen(seen, now) {
             phone.sip_port = sighting.from.port();
             if phone.record.is_some() {
                 self.fetches.records_due.insert(mac);
@@ -117,17 +126,6 @@ impl Agent {
                 log::debug!("{mac}: no vendor has this prefix");
                 None
             }
-        }
-    }
-
-    /// May this phone have anything at all? Until windows can be opened, `window` admits the phones that were served
-    /// before, and those of the config.
-    fn is_enrolled(&self, mac: Mac) -> bool {
-        let listed = || self.config.phones.iter().any(|p| p.mac == mac);
-        match self.config.agent.enrol {
-            Enrol::Open => true,
-            Enrol::List => listed(),
-            Enrol::Window => listed() || self.directory.get(mac).is_some_and(|p| p.record.is_some()),
         }
     }
 
@@ -218,17 +216,20 @@ impl Agent {
         if self.vendor_of(mac, &evidence) != Some(vendor) {
             return refuse(403, "this MAC is no phone of this vendor");
         }
-        if !self.is_enrolled(mac) {
-            return refuse(403, "this phone is not enrolled; the admin can name it in the config");
-        }
         if checked && neighbour != Some(mac) {
             let text = foreign(ip, neighbour);
             self.events.push_once(now.unix, "phone", Some(mac), text);
             return refuse(403, only_to_its_phone(neighbour));
         }
-        self.note_claim(mac, ip, neighbour, now);
         let seen = Seen { mac, vendor: &name, by: SeenBy::Http, ip, device, facts };
-        if !own && self.directory.seen(seen, now).is_some_and(|p| p.record.is_some()) {
+        if !self.is_enrolled(mac, now) {
+            if !own {
+                self.refused(seen, now);
+            }
+            return refuse(403, self.not_enrolled());
+        }
+        self.note_claim(mac, ip, neighbour, now);
+        if !own && self.seen(seen, now).is_some_and(|p| p.record.is_some()) {
             self.record(mac, now, out);
         }
         let key = ResourceKey { vendor: name, mac, name: resource_name(&rest, mac) };

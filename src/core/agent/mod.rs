@@ -3,6 +3,7 @@
 
 mod claims;
 mod control;
+mod enrol;
 mod fetches;
 mod http;
 mod lan;
@@ -108,6 +109,7 @@ pub struct Agent {
     control: control::Waiting,
     resolving: resolve::Resolving,
     claims: claims::Claims,
+    window: enrol::Window,
     events: EventLog,
     started: Now,
     last_tick: Now,
@@ -157,6 +159,7 @@ impl Agent {
             control: control::Waiting::default(),
             resolving: resolve::Resolving::default(),
             claims: claims::Claims::default(),
+            window: enrol::Window::default(),
             events: EventLog::default(),
             started: now,
             last_tick: now,
@@ -201,6 +204,7 @@ impl Agent {
             self.run_shared(outs, now, out);
             self.fetches.forget_circuits();
         }
+        self.tend_window(now);
         self.events.push(now.unix, "agent", None, "the config was read again".to_string());
     }
 
@@ -264,8 +268,8 @@ impl Agent {
     /// When [`Agent::timeout`] and [`Agent::look_again`] want to be called.
     pub fn poll_at(&self) -> Instant {
         let tick = self.last_tick.mono + TICK;
-        let resolving = self.resolving.poll_at();
-        [self.pnp.poll_at(), self.cache.poll_at(), self.shared.poll_at(), self.fetches.probe_at(), resolving]
+        let (resolving, window) = (self.resolving.poll_at(), self.window.poll_at());
+        [self.pnp.poll_at(), self.cache.poll_at(), self.shared.poll_at(), self.fetches.probe_at(), resolving, window]
             .into_iter()
             .flatten()
             .fold(tick, Instant::min)
@@ -283,6 +287,7 @@ impl Agent {
         self.shared.timeout(now, &mut outs);
         self.run_shared(outs, now, out);
         self.probe(now, out);
+        self.tend_window(now);
         for mac in std::mem::take(&mut self.fetches.records_due) {
             self.record(mac, now, out);
         }
@@ -301,11 +306,11 @@ impl Agent {
                         200..=299 => "took the URL".to_string(),
                         _ => format!("answered the URL with status {code}"),
                     };
-                    self.events.push(now.unix, "pnp", mac, text);
+                    self.events.push_crowd(now, "pnp", mac, text);
                 }
                 PnpAction::GaveUp { mac, .. } => {
                     let text = "did not confirm the URL within 5 s (some phones never do)".to_string();
-                    self.events.push(now.unix, "pnp", mac, text);
+                    self.events.push_crowd(now, "pnp", mac, text);
                 }
                 PnpAction::ResyncDone { id, mac, code } => self.resync_done(id, mac, code, now, out),
             }

@@ -57,6 +57,7 @@ impl Agent {
                 "last_good": phones.iter().filter(on_last_good).count(),
                 "held": 0,
             },
+            "enrol": self.enrol_json(now),
             "cache": {
                 "bytes": self.store.bytes,
                 "max": self.config.agent.cache_max,
@@ -113,7 +114,10 @@ impl Agent {
             "seen_by": seen_by,
             "conflict": self.claims.of(phone.mac, now.mono).map(|c| json!({"text": c.text, "at": c.at})),
             "config": config.map_or_else(
-                || json!({"state": "none", "reason": "it has not asked for its config yet"}),
+                || match phone.refused.is_some() && !self.is_enrolled(phone.mac, now) {
+                    true => json!({"state": "refused", "reason": "it is not enrolled (option enrol)"}),
+                    false => json!({"state": "none", "reason": "it has not asked for its config yet"}),
+                },
                 |(key, entry)| config_json(key, entry),
             ),
         })

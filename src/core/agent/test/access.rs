@@ -93,3 +93,149 @@ fn a_mac_behind_two_addresses_is_reported() {
     }
     assert_eq!(phone(&mut w)["events"].to_string().matches("two devices have this MAC").count(), 1, "told once");
 }
+
+const WINDOW: &str = "option enabled '1'\n\toption enrol 'window'\n\tlist device";
+
+fn windowed() -> World {
+    let mut w = World::new();
+    w.reload(&CONFIG.replace("option enabled '1'\n\tlist device", WINDOW));
+    w
+}
+
+fn pnp(w: &mut World, n: u16) -> bool {
+    let hex = mac(n).hex();
+    let source = SocketAddrV4::new(ip(n), 5060);
+    let call_id = format!("{}-{}", w.ms, hex);
+    let phone = Subscribe {
+        uri_user: &format!("MAC%3a{hex}"),
+        domain: "224.0.1.75",
+        vendor: "snom",
+        model: "snomD785",
+        version: "10.1",
+        user_agent: "snomD785/10.1",
+        source,
+        call_id: &call_id,
+        cseq: 1,
+        tag: "1",
+        branch: "z9hG4bK1",
+    };
+    let (now, bytes, before) = (w.now(), phone.build().unwrap(), w.out.len());
+    w.agent.datagram(0, ROUTER, source, &bytes, &w.lan, now, &mut w.out);
+    w.out.drain(before..).any(|a| matches!(a, Action::Sip { to, .. } if to == source))
+}
+
+#[test]
+fn a_window_lets_in_who_comes_while_it_is_open() {
+    let mut w = windowed();
+    let state = |w: &mut World, n: u16| {
+        let phone = w.control(json!({"op": "phone", "mac": mac(n).to_string()})).unwrap();
+        phone["result"]["config"]["state"].clone()
+    };
+    assert!(!pnp(&mut w, 1), "no URL for a phone that would get 403");
+    let a = w.get(1);
+    let refused = w.told(a).unwrap();
+    assert_eq!(refused.status, 403);
+    assert!(body(refused).contains("phoneprov admit 30"));
+    assert_eq!(state(&mut w, 1), "refused", "the admin sees who waits at the door");
+    let status = w.control(json!({"op": "status"})).unwrap();
+    assert_eq!(status["result"]["enrol"], json!({"mode": "window", "open_until": null, "admitted": 0, "refused": 1}));
+
+    let until = 1_800_000_000 + w.ms / 1000 + 600;
+    let opened = w.control(json!({"op": "admit", "minutes": 10})).unwrap();
+    assert_eq!(opened["result"]["open_until"], until);
+    assert!(pnp(&mut w, 1) && pnp(&mut w, 3));
+    w.serve(2, "two");
+    let status = w.control(json!({"op": "status"})).unwrap();
+    assert_eq!((&status["result"]["enrol"]["admitted"], &status["result"]["enrol"]["refused"]), (&3.into(), &0.into()));
+    w.pass(600_000);
+    let events = w.control(json!({"op": "events"})).unwrap().to_string();
+    assert!(events.contains("the window is closed; phones that it admitted: 3"), "{events}");
+    assert!(pnp(&mut w, 1), "told the URL while it was open: may still come for its config");
+    assert_eq!(state(&mut w, 1), "none");
+    assert!(pnp(&mut w, 2) && !pnp(&mut w, 4));
+    let d = w.get(4);
+    assert_eq!(w.status_of(d), Some((403, Label::None)));
+    w.control(json!({"op": "forget", "mac": mac(1).to_string()}));
+    w.pass(1);
+    assert!(!pnp(&mut w, 1), "forgotten is forgotten");
+}
+
+#[test]
+fn a_window_is_bounded_and_only_where_there_is_one() {
+    let mut w = windowed();
+    for minutes in [json!(1441), json!(-1), json!("10"), Value::Null, json!(1e9)] {
+        let answer = w.control(json!({"op": "admit", "minutes": minutes})).unwrap();
+        assert!(answer["error"].as_str().unwrap().contains("1 to 1440"), "{answer}");
+    }
+    w.control(json!({"op": "admit", "minutes": bounds::ADMIT_MINUTES}));
+    assert!(pnp(&mut w, 1));
+    let closed = w.control(json!({"op": "admit", "minutes": 0})).unwrap();
+    assert_eq!(closed["result"]["open_until"], Value::Null);
+    assert!(!pnp(&mut w, 2));
+    w.control(json!({"op": "admit", "minutes": 5}));
+    for mode in ["list", "open"] {
+        w.reload(&CONFIG.replace("option enabled '1'\n\tlist device", &WINDOW.replace("window", mode)));
+        let answer = w.control(json!({"op": "admit", "minutes": 5})).unwrap();
+        assert!(answer["error"].as_str().unwrap().contains(&format!("enrol is '{mode}'")), "{answer}");
+    }
+    w.reload(&CONFIG.replace("option enabled '1'\n\tlist device", WINDOW));
+    assert!(!pnp(&mut w, 3), "another enrolment has closed it");
+}
+
+#[test]
+fn who_names_a_mac_that_is_not_his_is_not_shown_at_the_door() {
+    let mut w = windowed();
+    let a = w.get_from(ip(9), "/snom/settings.php?mac=000413000001");
+    assert_eq!(w.status_of(a), Some((403, Label::None)));
+    let all = w.control(json!({"op": "phones"})).unwrap();
+    assert_eq!(all["result"]["phones"], json!([]));
+}
+
+#[test]
+fn a_flood_of_made_up_phones_costs_nothing_that_lasts() {
+    let mut w = World::new();
+    for n in 1..=40 {
+        w.serve(n, "one");
+    }
+    let newcomer = w.get(500);
+    w.lan.0.clear(); // the flood's addresses are nobody's
+    w.out.clear();
+    for second in 0..20u32 {
+        for i in 0..1000u32 {
+            let n = second * 1000 + i;
+            let [_, a, b, c] = n.to_be_bytes();
+            let source = SocketAddrV4::new(Ipv4Addr::new(192, 168, 100 + a + b, c), 5060);
+            let phone = Subscribe {
+                uri_user: &format!("MAC%3a000413{:06x}", 0x800000 + n),
+                domain: "224.0.1.75",
+                vendor: "snom",
+                model: "snomD785",
+                version: "10.1",
+                user_agent: "snomD785/10.1",
+                source,
+                call_id: &format!("{n}"),
+                cseq: 1,
+                tag: "1",
+                branch: "z9hG4bK1",
+            };
+            let (now, bytes) = (w.now(), phone.build().unwrap());
+            w.agent.datagram(0, ROUTER, source, &bytes, &w.lan, now, &mut w.out);
+            assert!(w.out.iter().all(|a| matches!(a, Action::Sip { .. } | Action::Fetch { .. })), "no flash");
+            w.out.retain(|a| matches!(a, Action::Fetch { .. }));
+            w.ms += 1;
+        }
+        w.pass(1);
+        w.out.retain(|a| matches!(a, Action::Fetch { .. }));
+    }
+    let all = w.control(json!({"op": "phones"})).unwrap();
+    let all = all["result"]["phones"].as_array().unwrap();
+    assert_eq!(all.len(), bounds::PHONES);
+    for n in (1..=40).chain([500]) {
+        assert!(all.iter().any(|p| p["mac"] == mac(n).to_string()), "{n} is still there");
+    }
+    let events = w.control(json!({"op": "events"})).unwrap();
+    let events = events["result"]["events"].as_array().unwrap();
+    assert!(events.iter().filter(|e| e["kind"] == "pnp").count() <= bounds::CROWD_EVENTS);
+    assert!(events.iter().any(|e| e["kind"] == "config"), "what was before is still there");
+    let _ = newcomer;
+}
