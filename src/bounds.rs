@@ -42,6 +42,12 @@ pub const HTTP_BODY: u64 = 64 * 1024;
 pub const HTTP_CONNECTIONS: usize = 64;
 /// Open connections of one address.
 pub const HTTP_PER_ADDRESS: usize = 8;
+/// Requests of one address in a second, in the long run. A phone that boots asks for 5 to 60 files, then for one a day.
+pub const HTTP_RATE: u32 = 20;
+/// Requests that one address may make at once, before [`HTTP_RATE`] holds.
+pub const HTTP_BURST: u32 = 200;
+/// Addresses whose rate is remembered.
+pub const HTTP_RATE_SOURCES: usize = 1024;
 /// Seconds in which a request must have arrived whole.
 pub const HTTP_REQUEST_SECONDS: u64 = 10;
 /// Seconds a connection may stay idle between two requests.

@@ -13,7 +13,7 @@ pub type StreamId = u32;
 /// An answer to one request.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// 200 (also where a Range makes it 206 in the end), 400, 403, 404, 405, 429, 503.
+    /// 200 (also where a Range makes it 206 in the end), 400, 403, 404, 405, 421, 429, 500, 503.
     pub status: u16,
     /// For the X-Phoneprov header.
     pub label: Label,

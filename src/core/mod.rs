@@ -11,5 +11,6 @@ pub mod notify;
 pub mod now;
 pub mod outcome;
 pub mod pnp;
+pub mod rate;
 pub mod shared;
 pub mod types;

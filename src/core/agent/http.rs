@@ -136,6 +136,10 @@ impl Agent {
 
     /// A phone asks over HTTP.
     pub fn request(&mut self, asked: &Asked, lan: &dyn Lan, now: Now, out: &mut Vec<Action>) {
+        if let Some(answer) = self.turned_away(asked, now) {
+            log::debug!("http: {}: status {}", asked.from.ip(), answer.status);
+            return out.push(Action::Answer(asked.id, answer));
+        }
         if !self.must_resolve(asked, lan, now, out) {
             self.decide(asked, lan, now, out);
         }

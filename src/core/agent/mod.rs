@@ -5,6 +5,7 @@ mod claims;
 mod control;
 mod enrol;
 mod fetches;
+mod gate;
 mod http;
 mod lan;
 mod report;
@@ -23,6 +24,7 @@ use crate::core::directory::Directory;
 use crate::core::events::EventLog;
 use crate::core::now::Now;
 use crate::core::pnp::{Pnp, PnpAction};
+use crate::core::rate::Rates;
 use crate::core::shared::{self, Shared};
 use crate::core::types::{FetchJob, GenerationMeta, PhoneRecord, ResourceKey, UnixTime};
 use crate::proto::mac::Mac;
@@ -110,6 +112,7 @@ pub struct Agent {
     resolving: resolve::Resolving,
     claims: claims::Claims,
     window: enrol::Window,
+    rates: Rates,
     events: EventLog,
     started: Now,
     last_tick: Now,
@@ -160,6 +163,7 @@ impl Agent {
             resolving: resolve::Resolving::default(),
             claims: claims::Claims::default(),
             window: enrol::Window::default(),
+            rates: Rates::default(),
             events: EventLog::default(),
             started: now,
             last_tick: now,

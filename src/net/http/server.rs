@@ -239,7 +239,9 @@ impl Server {
         let mut c = Connection::new(stream, peer, device, now);
         if same >= bounds::HTTP_PER_ADDRESS {
             log::debug!("http: {}: more than {} connections", peer.ip(), bounds::HTTP_PER_ADDRESS);
-            let head = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+            let head =
+                b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    .to_vec();
             c.respond(head, Outgoing::None, false, &mut self.scratch, now);
             return;
         }

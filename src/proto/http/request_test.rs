@@ -52,6 +52,10 @@ fn old_and_odd_phones() {
 fn targets() {
     let target = |t: &str| whole(&format!("GET {t} HTTP/1.1\r\nHost: x\r\n\r\n")).target;
     assert_eq!(target("http://192.168.1.1:8480/snom/a?b"), "/snom/a?b");
+    let authority = |t: &str| whole(&format!("GET {t} HTTP/1.1\r\nHost: x\r\n\r\n")).authority;
+    assert_eq!(authority("http://192.168.1.1:8480/snom/a?b").as_deref(), Some("192.168.1.1:8480"));
+    assert_eq!(authority("http://u@h?x").as_deref(), Some("u@h"));
+    assert_eq!(authority("/http://h/"), None);
     assert_eq!(target("HTTPS://x"), "/");
     assert_eq!(target("http://x?a=b"), "/?a=b");
     for bad in [

@@ -239,3 +239,95 @@ fn a_flood_of_made_up_phones_costs_nothing_that_lasts() {
     assert!(events.iter().any(|e| e["kind"] == "config"), "what was before is still there");
     let _ = newcomer;
 }
+
+/// A request as it is on the wire, from phone 1; 0 where it is taken, and the upstream is asked.
+fn raw(w: &mut World, head: &str) -> u16 {
+    w.next += 1;
+    let request = match parse_request(format!("{head}\r\n\r\n").as_bytes()) {
+        Ok(Parsed::Whole { request, .. }) => request,
+        Ok(Parsed::Partial) => panic!("{head}"),
+        Err(e) => return e.status(),
+    };
+    let (now, from) = (w.now(), SocketAddrV4::new(ip(1), 40_000));
+    let asked = Asked { id: w.next, device: 0, from, request };
+    w.agent.request(&asked, &w.lan, now, &mut w.out);
+    w.told(w.next).map_or(0, |answer| answer.status)
+}
+
+#[test]
+fn only_our_own_address_is_a_name_for_us() {
+    let mut w = World::new();
+    w.agent.set_devices(
+        vec![Device {
+            name: "br-lan".into(),
+            index: 2,
+            addresses: vec![(Ipv4Addr::new(192, 168, 1, 1), 16), (Ipv4Addr::new(192, 168, 9, 1), 24)],
+        }],
+        w.now(),
+    );
+    for head in [
+        "GET /snom/a1?mac=000413000001 HTTP/1.1\r\nHost: 192.168.1.1:8480",
+        "GET /snom/a2?mac=000413000001 HTTP/1.1\r\nHost: 192.168.1.1",
+        "GET /snom/a3?mac=000413000001 HTTP/1.1\r\nhost: 192.168.9.1:8480",
+        "GET /snom/a4?mac=000413000001 HTTP/1.0",
+        "GET http://192.168.1.1:8480/snom/a5?mac=000413000001 HTTP/1.1\r\nHost: 192.168.1.1:8480",
+    ] {
+        let status = raw(&mut w, head);
+        assert_eq!(status, 0, "{head}");
+    }
+    for head in [
+        "GET /snom/b HTTP/1.1\r\nHost: prov.example.net",
+        "GET /snom/b HTTP/1.1\r\nHost: 192.168.1.1.evil.example:8480",
+        "GET /snom/b HTTP/1.1\r\nHost: 192.168.1.2:8480",
+        "GET /snom/b HTTP/1.1\r\nHost: 192.168.1.1:80",
+        "GET /snom/b HTTP/1.1\r\nHost: localhost:8480",
+        "GET /snom/b HTTP/1.1\r\nHost: 127.0.0.1:8480",
+        "GET /snom/b HTTP/1.1\r\nHost:",
+        "GET /snom/b HTTP/1.0\r\nHost: evil.example",
+        "GET http://evil.example/snom/b HTTP/1.1\r\nHost: 192.168.1.1:8480",
+        "GET http://evil.example/snom/b HTTP/1.0",
+        "GET http://192.168.1.1:8480@evil.example/snom/b HTTP/1.1\r\nHost: 192.168.1.1:8480",
+        "GET http://192.168.1.1:8480/snom/b HTTP/1.1\r\nHost: evil.example",
+    ] {
+        assert_eq!(raw(&mut w, head), 421, "{head}");
+    }
+    for head in ["GET /snom/b HTTP/1.1", "GET /snom/b HTTP/1.1\r\nHost: 192.168.1.1\r\nHost: 192.168.1.1"] {
+        assert_eq!(raw(&mut w, head), 400, "{head}");
+    }
+}
+
+#[test]
+fn a_web_page_gets_nothing() {
+    let mut w = World::new();
+    w.serve(1, "one");
+    for header in ["Origin: http://evil.example", "origin: null", "Sec-Fetch-Mode: no-cors", "sec-fetch-site: x"] {
+        let head = format!("GET /snom/settings.php?mac=000413000001 HTTP/1.1\r\nHost: 192.168.1.1\r\n{header}");
+        assert_eq!(raw(&mut w, &head), 403, "{header}");
+    }
+}
+
+#[test]
+fn an_address_that_asks_too_often_is_told_when_to_come_back() {
+    let mut w = World::new();
+    w.serve(1, "one");
+    w.serve(2, "two");
+    let ask = |w: &mut World| w.get_from(ip(1), "/nobody/");
+    let statuses: Vec<u16> = (0..2 * bounds::HTTP_BURST)
+        .filter_map(|_| {
+            let id = ask(&mut w);
+            w.status_of(id).map(|(status, _)| status)
+        })
+        .collect();
+    assert!(statuses.iter().filter(|s| **s == 429).count() >= bounds::HTTP_BURST as usize, "{statuses:?}");
+    let id = ask(&mut w);
+    let answer = w.told(id).unwrap();
+    assert_eq!((answer.status, answer.retry_after), (429, Some(1)));
+    w.get(2);
+    w.job(); // the others are served
+    w.ms += 1000;
+    let id = ask(&mut w);
+    assert_ne!(w.status_of(id).map(|(s, _)| s), Some(429));
+    // the router itself may ask as often as it likes
+    let own = (0..1000).map(|_| w.get_from(*ROUTER.ip(), "/snom/x")).collect::<Vec<_>>();
+    assert!(own.into_iter().all(|id| w.status_of(id).is_none_or(|(s, _)| s != 429)));
+}

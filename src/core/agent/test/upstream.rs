@@ -138,14 +138,15 @@ fn however_often_shared_files_are_asked_for_they_can_be_fetched() {
     // 404s, remembered, asked for again: more names than anything in the agent has room for
     for n in 0..2 * bounds::RESOURCES {
         let target = format!("/snom/f{n}.bin");
-        w.get_from(ip(1), &target);
+        let from = ip(1 + n as u16 / 90); // each address within its rate
+        w.get_from(from, &target);
         for (id, _) in w.jobs() {
             w.shared_done(id, Ok((FetchHead { status: 404, ..FetchHead::default() }, 0)));
         }
-        w.get_from(ip(1), &target);
+        w.get_from(from, &target);
         w.out.clear();
     }
-    let a = w.get_from(ip(1), "/snom/real.bin");
+    let a = w.get_from(ip(1999), "/snom/real.bin");
     let (id, url) = w.job();
     assert_eq!(url, "https://prov.example.net/prov/snom/real.bin");
     let now = w.now();

@@ -102,7 +102,7 @@ impl World {
 
     pub(super) fn get_from(&mut self, from: Ipv4Addr, target: &str) -> RequestId {
         self.next += 1;
-        let head = format!("GET {target} HTTP/1.1\r\nHost: r\r\n\r\n");
+        let head = format!("GET {target} HTTP/1.1\r\nHost: 192.168.1.1:8480\r\n\r\n");
         let Ok(Parsed::Whole { request, .. }) = parse_request(head.as_bytes()) else { panic!("{target}") };
         let (now, from) = (self.now(), SocketAddrV4::new(from, 40_000));
         let asked = Asked { id: self.next, device: 0, from, request };
