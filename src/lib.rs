@@ -13,5 +13,7 @@ pub mod config;
 pub mod core;
 pub mod net;
 pub mod proto;
+#[cfg(test)]
+mod secrets_test;
 pub mod store;
 pub mod vendor;

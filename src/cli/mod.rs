@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod events;
 mod forget;
+mod harden;
 mod phone;
 mod phones;
 mod probe;

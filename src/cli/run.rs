@@ -12,8 +12,7 @@ use std::path::PathBuf;
 
 pub(super) fn run(args: &Args) -> i32 {
     setup::log(if args.verbose { LevelFilter::Trace } else { LevelFilter::Info });
-    // the control socket, the store and status.json are for us alone, whatever the caller's umask
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    super::harden::harden();
     match start(args) {
         Ok(mut runtime) => {
             log::info!("agent: phoneprov {} on port {}", env!("CARGO_PKG_VERSION"), runtime.http_port());

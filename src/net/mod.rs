@@ -9,6 +9,7 @@ mod control;
 mod devices;
 mod disk;
 mod fetch;
+mod folders;
 mod http;
 mod mailbox;
 mod neighbours;

@@ -13,7 +13,7 @@ use crate::net::http::{Bodies, Server, Source, Unserved};
 use crate::net::mailbox::{Letter, Mailbox, Waker};
 use crate::net::neighbours::{self, Neighbours};
 use crate::net::stream::Stream;
-use crate::net::{fetch, sip};
+use crate::net::{fetch, folders, sip};
 use crate::proto::url;
 use crate::store::{self, Store, StoreError};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
@@ -108,6 +108,8 @@ impl Runtime {
         let agent = &mut options.config.agent;
         std::fs::create_dir_all(&agent.run_dir)
             .map_err(|e| format!("cannot make run_dir {}: {e}", agent.run_dir.display()))?;
+        folders::check("run_dir", &agent.run_dir)?;
+        folders::check("state_dir", &agent.state_dir)?;
         let socket = agent.run_dir.join("control.sock");
         let control = Control::open(&socket).map_err(|e| {
             let hint = match e.kind() {

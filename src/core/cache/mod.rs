@@ -39,8 +39,7 @@ const HOLD_GONE: Duration = Duration::from_secs(60);
 /// How long a store that failed (disk full) is left in peace.
 const STORE_AGAIN: Duration = Duration::from_secs(60);
 
-/// What the cache wants done.
-#[derive(Debug)]
+/// What the cache wants done. There is no `Debug`: configs are in it.
 pub enum Out {
     /// Answer somebody who waited, or asked just now.
     Tell(Waiter, Answer),
