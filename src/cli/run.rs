@@ -13,12 +13,20 @@ use std::path::PathBuf;
 pub(super) fn run(args: &Args) -> i32 {
     setup::log(if args.verbose { LevelFilter::Trace } else { LevelFilter::Info });
     super::harden::harden();
+    crate::net::panics::install();
     match start(args) {
         Ok(mut runtime) => {
             log::info!("agent: phoneprov {} on port {}", env!("CARGO_PKG_VERSION"), runtime.http_port());
-            runtime.run();
-            log::info!("agent: ended");
-            DONE
+            match runtime.run() {
+                Ok(()) => {
+                    log::info!("agent: ended");
+                    DONE
+                }
+                Err(why) => {
+                    log::error!("agent: {why}");
+                    FAILED
+                }
+            }
         }
         Err(why) => {
             log::error!("{why}");
@@ -38,12 +46,14 @@ fn start(args: &Args) -> Result<Runtime, String> {
     let devices = setup::devices(args, &config)?;
     let again: PathBuf = args.config.clone();
     let first = config.agent.clone();
+    let named = args.devices.clone();
     let reload = move || match crate::config::load(&again, &crate::config::known_vendors()) {
         Ok(mut loaded) => {
             loaded.warnings.iter().for_each(|w| log::warn!("{w}"));
             needs_restart(&first, &loaded.config.agent);
+            let devices = setup::named_devices(&named, &loaded.config)?;
             loaded.config.agent.run_dir = first.run_dir.clone();
-            Ok(loaded.config)
+            Ok((loaded.config, devices))
         }
         Err(problems) => Err(problems.to_string()),
     };
@@ -61,8 +71,6 @@ fn start(args: &Args) -> Result<Runtime, String> {
 fn needs_restart(first: &Agent, now: &Agent) {
     let changed = [
         ("option enabled '0'", !now.enabled),
-        ("list network", now.networks != first.networks),
-        ("list device", now.devices != first.devices),
         ("option state_dir", now.state_dir != first.state_dir),
         ("option run_dir", now.run_dir != first.run_dir),
     ];

@@ -13,8 +13,13 @@ pub(super) fn config(args: &Args) -> Result<(Config, Vec<Problem>), Problems> {
 /// The devices to serve: those of the command line, of the config, or of its networks as /etc/config/network has
 /// them. The error names a network that cannot be found.
 pub(super) fn devices(args: &Args, config: &Config) -> Result<Vec<String>, String> {
-    if !args.devices.is_empty() {
-        return Ok(args.devices.clone());
+    named_devices(&args.devices, config)
+}
+
+/// The same where the command line named `given`.
+pub(super) fn named_devices(given: &[String], config: &Config) -> Result<Vec<String>, String> {
+    if !given.is_empty() {
+        return Ok(given.to_vec());
     }
     let mut devices = config.agent.devices.clone();
     if !config.agent.networks.is_empty() && devices.is_empty() {

@@ -13,7 +13,10 @@ mod folders;
 mod http;
 mod mailbox;
 mod neighbours;
+pub mod panics;
 pub mod runtime;
+#[cfg(test)]
+mod runtime_test;
 mod sip;
 mod stream;
 

@@ -12,6 +12,7 @@ use crate::net::disk::{Disk, Write};
 use crate::net::http::{Bodies, Server, Source, Unserved};
 use crate::net::mailbox::{Letter, Mailbox, Waker};
 use crate::net::neighbours::{self, Neighbours};
+use crate::net::panics::{self, caught};
 use crate::net::stream::Stream;
 use crate::net::{fetch, folders, sip};
 use crate::proto::url;
@@ -33,8 +34,16 @@ const STATUS: Duration = Duration::from_secs(30);
 /// SIP datagrams of one device before it is the others' turn.
 const SIP_TURN: usize = 256;
 
-/// Reads the config again.
-pub type Reload = Box<dyn FnMut() -> Result<Config, String> + Send>;
+/// Between two readings of the config: a storm of SIGHUPs is read as one each second.
+const RELOAD_PAUSE: Duration = Duration::from_secs(1);
+/// After so long a write to flash is reported.
+const STUCK: Duration = Duration::from_secs(60);
+/// Panics of the timers one after the other that end the agent. One that something in its state brings about again and
+/// again is not mended by going on: procd starts it anew, and all that lasts is on flash.
+const TIMER_PANICS: u32 = 3;
+
+/// Reads the config again: it, and the names of the devices to serve.
+pub type Reload = Box<dyn FnMut() -> Result<(Config, Vec<String>), String> + Send>;
 
 /// What the loop is started with.
 pub struct Options {
@@ -77,6 +86,11 @@ pub struct Runtime {
     devices: Vec<Device>,
     neighbours: Neighbours,
     looked: Instant,
+    /// SIGHUP came.
+    reload_wanted: bool,
+    reloaded: Option<Instant>,
+    /// Timer turns that panicked, one after the other.
+    timer_panics: u32,
     status_written: Option<Instant>,
     troubles: Vec<String>,
     stop: Arc<AtomicBool>,
@@ -157,6 +171,9 @@ impl Runtime {
             devices,
             neighbours: Neighbours::default(),
             looked: started.mono,
+            reload_wanted: false,
+            reloaded: None,
+            timer_panics: 0,
             status_written: None,
             troubles: Vec::new(),
             stop: Arc::new(AtomicBool::new(false)),
@@ -186,46 +203,100 @@ impl Runtime {
         &self.troubles
     }
 
-    /// Serves until told to stop.
-    pub fn run(&mut self) {
+    /// Serves until told to stop. A mistake of ours ends what it happened in and nothing else.
+    ///
+    /// # Errors
+    /// What cannot be gone on with; a new start can.
+    pub fn run(&mut self) -> Result<(), String> {
         let mut asked = Vec::new();
         let mut actions = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
             let ready = self.wait();
             let now = now();
+            self.agent.tend_clock(now, &mut actions);
             if ready.signals {
-                self.signals(now, &mut actions);
+                self.signals();
             }
+            self.tend_reload(now, &mut actions);
             for letter in self.mailbox.take() {
-                self.letter(letter, now, &mut actions);
+                if caught(|| self.letter(letter, now, &mut actions)).is_none() {
+                    self.panicked("an answer of the upstream or the store", now);
+                }
             }
             for device in 0..self.sip.len() {
-                if ready.sip.get(device) == Some(&true) {
-                    self.datagrams(device, now, &mut actions);
+                if ready.sip.get(device) == Some(&true)
+                    && caught(|| self.datagrams(device, now, &mut actions)).is_none()
+                {
+                    self.panicked("a datagram", now);
                 }
             }
             for id in self.server.turn(&ready.http, now.mono, &mut asked) {
                 self.agent.request_gone(id);
             }
+            for _ in 0..self.server.take_panics() {
+                self.panicked("a connection", now);
+            }
             if ready.control {
-                let (requests, left) = self.control.turn(now.mono);
-                for (id, request) in requests {
-                    self.agent.control(id, &request, now, &mut actions);
-                }
-                for id in left {
-                    self.agent.control_gone(id);
-                }
+                self.control(now, &mut actions);
             }
             if self.agent.poll_at() <= now.mono {
-                self.agent.timeout(now, &mut actions);
-                self.agent.look_again(&self.neighbours, now, &mut actions);
+                self.timers(now, &mut actions)?;
             }
             if now.mono.saturating_duration_since(self.looked) >= LOOK {
                 self.look(now);
+                self.watch_disk(now)?;
             }
             self.perform(&mut asked, &mut actions, now);
             self.write_status(now);
         }
+        Ok(())
+    }
+
+    /// What was being done has panicked, and was caught.
+    fn panicked(&mut self, what: &str, now: Now) {
+        self.agent.panicked(what, &panics::place(), now);
+    }
+
+    fn control(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let (requests, left) = self.control.turn(now.mono);
+        for (id, request) in requests {
+            if caught(|| self.agent.control(id, &request, now, actions)).is_none() {
+                self.panicked("a control request", now);
+                actions.push(Action::Control(id, serde_json::json!({"ok": false, "error": MISTAKE})));
+            }
+        }
+        for id in left {
+            self.agent.control_gone(id);
+        }
+    }
+
+    fn timers(&mut self, now: Now, actions: &mut Vec<Action>) -> Result<(), String> {
+        let due = || {
+            self.agent.timeout(now, actions);
+            self.agent.look_again(&self.neighbours, now, actions);
+        };
+        if caught(due).is_some() {
+            self.timer_panics = 0;
+            return Ok(());
+        }
+        self.panicked("a timer", now);
+        self.timer_panics += 1;
+        match self.timer_panics {
+            ..TIMER_PANICS => Ok(()),
+            _ => Err(format!("the same mistake at {} again and again: ending, to be started anew", panics::place())),
+        }
+    }
+
+    /// The thread that writes to flash: without it nothing can be stored, and who waits for it waits for ever. It is not
+    /// restarted alone, since what it was given went with it; a new start of the agent finds everything on flash.
+    fn watch_disk(&mut self, now: Now) -> Result<(), String> {
+        if self.disk.is_dead() {
+            return Err("the thread that writes to flash has ended: ending, to be started anew".to_string());
+        }
+        if let Some(long) = self.disk.busy_for(now.mono).filter(|busy| *busy >= STUCK) {
+            self.agent.store_stuck(long.as_secs(), now);
+        }
+        Ok(())
     }
 
     /// Waits until a socket moves or something is due.
@@ -253,7 +324,8 @@ impl Runtime {
             fds.push(watch(fd, read, write));
         }
         let due = [Some(self.agent.poll_at()), self.server.poll_at(now), Some(self.looked + LOOK)];
-        let due = due.into_iter().flatten().min().unwrap_or(now);
+        let reload = self.reloaded.filter(|_| self.reload_wanted).map(|at| at + RELOAD_PAUSE);
+        let due = due.into_iter().flatten().chain(reload).min().unwrap_or(now);
         // rounded up by a millisecond, so that what is due is due when we wake
         let wait = due.saturating_duration_since(now) + Duration::from_millis(1);
         let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos() as _ };
@@ -300,10 +372,20 @@ impl Runtime {
     fn perform(&mut self, asked: &mut Vec<Asked>, actions: &mut Vec<Action>, now: Now) {
         while !asked.is_empty() || !actions.is_empty() {
             for a in std::mem::take(asked) {
-                self.agent.request(&a, &self.neighbours, now, actions);
+                if caught(|| self.agent.request(&a, &self.neighbours, now, actions)).is_none() {
+                    self.panicked("a request", now);
+                    actions.push(Action::Answer(a.id, Answer::error(500, MISTAKE)));
+                }
             }
             for action in std::mem::take(actions) {
-                self.act(action, asked, now);
+                let answered = match &action {
+                    Action::Answer(id, answer) if answer.status != 500 => Some(*id),
+                    _ => None,
+                };
+                if caught(|| self.act(action, asked, now)).is_none() {
+                    self.panicked("an answer or a message", now);
+                    actions.extend(answered.map(|id| Action::Answer(id, Answer::error(500, MISTAKE))));
+                }
             }
         }
     }
@@ -440,13 +522,23 @@ impl Runtime {
         self.open_sip(&before, troubles);
     }
 
-    fn signals(&mut self, now: Now, actions: &mut Vec<Action>) {
+    fn signals(&mut self) {
         let Some(signals) = &mut self.options.signals else { return };
         let mut bytes = [0u8; 64];
         if signals.end.read(&mut bytes).is_ok_and(|n| n > 0) {
             self.stop.store(true, Ordering::Relaxed);
         }
         if signals.reload.read(&mut bytes).is_ok_and(|n| n > 0) {
+            self.reload_wanted = true;
+        }
+    }
+
+    /// Reads the config again if SIGHUP came, but not more often than once a second.
+    fn tend_reload(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let rested = self.reloaded.is_none_or(|at| now.mono.saturating_duration_since(at) >= RELOAD_PAUSE);
+        if self.reload_wanted && rested {
+            self.reload_wanted = false;
+            self.reloaded = Some(now.mono);
             self.reload(now, actions);
         }
     }
@@ -454,8 +546,11 @@ impl Runtime {
     fn reload(&mut self, now: Now, actions: &mut Vec<Action>) {
         let Some(reload) = &mut self.options.reload else { return };
         match reload() {
-            Ok(mut config) => {
+            Ok((mut config, devices)) => {
                 self.keep_for_life(&mut config);
+                if !self.options.devices.rename(&devices) {
+                    log::warn!("the devices were changed too often: the new ones take effect with the next start");
+                }
                 match Client::new(config.agent.ca_file.as_deref()) {
                     Ok(client) => self.client = Arc::new(client),
                     Err(why) => log::warn!("{why}; the certificates read before stay in use"),
@@ -465,8 +560,9 @@ impl Runtime {
                 }
                 self.agent.reload(config, now, actions);
                 self.bodies.clear();
+                let before = std::mem::replace(&mut self.devices, self.options.devices.look());
+                self.agent.set_devices(self.devices.clone(), now);
                 let (_, troubles) = self.server.listen(&self.devices, self.agent.config().agent.port);
-                let before = self.devices.clone();
                 self.open_sip(&before, troubles);
             }
             Err(why) => self.agent.reload_failed(&why, now),
@@ -476,12 +572,7 @@ impl Runtime {
     /// What is opened at the start stays as it is until the next.
     fn keep_for_life(&self, config: &mut Config) {
         let (old, new) = (&self.agent.config().agent, &mut config.agent);
-        let changed = [
-            ("state_dir", old.state_dir != new.state_dir),
-            ("run_dir", old.run_dir != new.run_dir),
-            ("device", old.devices != new.devices),
-            ("network", old.networks != new.networks),
-        ];
+        let changed = [("state_dir", old.state_dir != new.state_dir), ("run_dir", old.run_dir != new.run_dir)];
         for (option, _) in changed.iter().filter(|(_, changed)| *changed) {
             log::warn!("option {option} was changed: that takes a restart (/etc/init.d/phoneprov restart)");
         }
@@ -501,6 +592,8 @@ impl Runtime {
         }
     }
 }
+
+const MISTAKE: &str = "a mistake in the agent; its log says where";
 
 fn watch(fd: BorrowedFd<'_>, read: bool, write: bool) -> PollFd<'_> {
     let mut flags = PollFlags::empty();

@@ -110,10 +110,46 @@ fn a_broken_config_is_not_taken_and_said() {
     assert!(events(&t, "agent").trim_end().ends_with("the config was read again"));
 
     // what a running agent cannot change is said
-    edit(&t, |c| c.replace("list device 'br-lan'", "list device 'br-other'"));
+    edit(&t, |c| c.replace("/state'", "/other'"));
     hup(&t);
-    assert!(t.agent().log().contains("list device has changed: that takes effect with the next start"));
+    assert!(t.agent().log().contains("option state_dir has changed: that takes effect with the next start"));
     assert_eq!(t.phone(0).config().status, 200);
+}
+
+#[test]
+fn a_reload_takes_other_devices_and_a_storm_of_them_is_one_a_second() {
+    let Some(t) = Test::new("life-devices").phone(SNOM).start() else { return };
+    let one = t.put_snom(0, "one");
+    assert_eq!(t.phone(0).config().body, one);
+    let router = t.agent().router();
+    router.ip("link add br-two address 02:77:00:00:00:02 type bridge");
+    router.ip("link set br-two up");
+    router.ip("addr add 192.168.88.1/24 dev br-two");
+    edit(&t, |c| c.replace("list device 'br-lan'", "list device 'br-two'"));
+    hup(&t);
+    let names =
+        |t: &Lab| t.agent().status()["devices"].as_array().map(|d| d.iter().map(|d| d["name"].clone()).collect());
+    assert_eq!(names(&t), Some(vec!["br-two".into()]));
+    assert!(events(&t, "device").contains("br-lan is served no more"));
+    assert!(t.phone(0).try_get(&t.phone(0).config_target(), &[]).is_err(), "nobody listens there");
+    assert_eq!(pnp(t.phone(0), "snom-d120"), None);
+    // a device that does not exist yet is no reason not to serve the others
+    edit(&t, |c| c.replace("list device 'br-two'", "list device 'br-none'\n\tlist device 'br-lan'"));
+    hup(&t);
+    served_at(&t, "192.168.77.1");
+    let status = t.agent().status();
+    assert_eq!(names(&t), Some(vec!["br-none".into(), "br-lan".into()]), "{status}");
+
+    let pid = t.agent().pid().to_string();
+    let before = events(&t, "agent").matches("the config was read again").count();
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(4) {
+        let _ = Command::new("kill").args(["-HUP", &pid]).status();
+        assert_eq!(t.phone(0).config().status, 200, "served all the while");
+    }
+    std::thread::sleep(Duration::from_millis(1500));
+    let times = events(&t, "agent").matches("the config was read again").count() - before;
+    assert!((3..=8).contains(&times), "read {times} times");
 }
 
 #[test]

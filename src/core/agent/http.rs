@@ -136,6 +136,9 @@ impl Agent {
 
     /// A phone asks over HTTP.
     pub fn request(&mut self, asked: &Asked, lan: &dyn Lan, now: Now, out: &mut Vec<Action>) {
+        // what the loop does with a mistake of ours cannot be tested without one
+        #[cfg(test)]
+        assert!(asked.request.target != "/a/mistake", "a mistake");
         if let Some(answer) = self.turned_away(asked, now) {
             log::debug!("http: {}: status {}", asked.from.ip(), answer.status);
             return out.push(Action::Answer(asked.id, answer));

@@ -2,6 +2,7 @@
 //! goes through a method here, and what is to be done comes out as [`Action`]s.
 
 mod claims;
+mod clock;
 mod control;
 mod enrol;
 mod fetches;
@@ -116,6 +117,9 @@ pub struct Agent {
     events: EventLog,
     started: Now,
     last_tick: Now,
+    clock_seen: Now,
+    panics: u32,
+    seed: u64,
     store: StoreState,
 }
 
@@ -140,6 +144,7 @@ pub struct Loaded {
     pub bytes: u64,
 }
 
+const STUCK: &str = "a write to flash does not end: is the flash failing?";
 const TICK: Duration = Duration::from_secs(60);
 /// How often a phone's new firmware, or whatever else it says of itself, is written to flash at the most.
 const SAID_AGAIN: Duration = Duration::from_secs(3600);
@@ -167,8 +172,12 @@ impl Agent {
             events: EventLog::default(),
             started: now,
             last_tick: now,
+            clock_seen: now,
+            panics: 0,
+            seed,
             store: StoreState { bytes: loaded.bytes, ..StoreState::default() },
         };
+        agent.cache.no_expiry_before(now.mono + clock::SETTLES);
         let mut refused: BTreeMap<Mac, BTreeMap<String, UnixTime>> = BTreeMap::new();
         for record in loaded.phones {
             if let Some(mac) = Mac::parse(&record.mac) {
@@ -219,7 +228,12 @@ impl Agent {
 
     /// The served devices as they are now.
     pub fn set_devices(&mut self, devices: Vec<Device>, now: Now) {
-        for new in &devices {
+        for gone in self.devices.iter().filter(|d| !d.name.is_empty()) {
+            if !devices.iter().any(|d| d.name == gone.name) {
+                self.events.push(now.unix, "device", None, format!("{} is served no more", gone.name));
+            }
+        }
+        for new in devices.iter().filter(|d| !d.name.is_empty()) {
             let old = self.devices.iter().find(|d| d.name == new.name);
             if old != Some(new) {
                 let text = match new.addresses.is_empty() {
@@ -243,6 +257,21 @@ impl Agent {
         self.troubles = troubles.to_vec();
     }
 
+    /// A mistake of ours was caught at `place` while it did `what`.
+    pub fn panicked(&mut self, what: &str, place: &str, now: Now) {
+        self.panics = self.panics.saturating_add(1);
+        let text = format!("a mistake in the agent at {place} ended {what}; please report it");
+        self.events.push_once(now.unix, "agent", None, text);
+    }
+
+    /// A write to flash does not end.
+    pub fn store_stuck(&mut self, seconds: u64, now: Now) {
+        if self.store.trouble.as_deref() != Some(STUCK) {
+            self.events.push(now.unix, "store", None, format!("{STUCK} ({seconds} s so far)"));
+            self.store.trouble = Some(STUCK.to_string());
+        }
+    }
+
     /// The config could not be read again: the one before stays in force.
     pub fn reload_failed(&mut self, why: &str, now: Now) {
         let text = format!("the config was not taken, the one before stays in force: {why}");
@@ -261,7 +290,9 @@ impl Agent {
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        let mut pnp = std::mem::replace(&mut self.pnp, Pnp::new(0));
+        // should this panic, a new one goes on, with tags that nobody can guess
+        self.seed = self.seed.wrapping_add(1);
+        let mut pnp = std::mem::replace(&mut self.pnp, Pnp::new(self.seed));
         let mut actions = Vec::new();
         let mut decide = |sighting: &crate::core::pnp::Sighting<'_>| self.pnp_url(sighting, local, lan, now);
         pnp.datagram(device, local, from, bytes, now.mono, &mut decide, &mut actions);
@@ -297,6 +328,7 @@ impl Agent {
         }
         if now.mono.saturating_duration_since(self.last_tick.mono) >= TICK {
             self.nightly(now, out);
+            self.find_lost(now, out);
             self.last_tick = now;
         }
     }

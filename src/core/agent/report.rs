@@ -36,6 +36,7 @@ impl Agent {
         let devices: Vec<Value> = self
             .devices
             .iter()
+            .filter(|d| !d.name.is_empty())
             .map(|d| {
                 let addresses: Vec<String> = d.addresses.iter().map(|(a, p)| format!("{a}/{p}")).collect();
                 json!({"name": d.name, "addresses": addresses})
@@ -47,6 +48,7 @@ impl Agent {
             "uptime": now.mono.saturating_duration_since(self.started.mono).as_secs(),
             "devices": devices,
             "troubles": self.troubles,
+            "panics": self.panics,
             "port": self.config.agent.port,
             "vendors": vendors,
             "upstream": upstream,

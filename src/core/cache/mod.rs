@@ -92,6 +92,8 @@ pub struct Cache {
     /// Entries made since the last look for those that came to nothing.
     new_names: usize,
     limits: Limits,
+    /// No grace time ends before then: the clock may be wrong, or was until just now.
+    settled: Option<Instant>,
 }
 
 impl Cache {
@@ -106,6 +108,7 @@ impl Cache {
             orphans: HashMap::new(),
             new_names: 0,
             limits,
+            settled: None,
         }
     }
 
@@ -128,6 +131,11 @@ impl Cache {
     /// New times after a reload.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// The wall clock is not to be believed before `settled`, as far as it ends grace times.
+    pub fn no_expiry_before(&mut self, settled: Instant) {
+        self.settled = Some(settled);
     }
 
     /// Vendor sections moved: `map` gives the new index, or `None` for one that is gone. Its configs stay, since it

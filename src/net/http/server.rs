@@ -5,6 +5,7 @@ use super::respond::{Bodies, Source};
 use crate::bounds;
 use crate::core::agent::{Asked, Device};
 use crate::core::answer::{Answer, RequestId, StreamId};
+use crate::net::panics::caught;
 use crate::proto::http::{BodyKind, Method, Request};
 use crate::store::StoreError;
 use socket2::{Domain, Socket, Type};
@@ -32,6 +33,7 @@ pub(crate) struct Server {
     pause_until: Option<Instant>,
     /// Requests whose client has left, or was sent away.
     left: Vec<RequestId>,
+    panics: u32,
 }
 
 struct Listener {
@@ -57,6 +59,7 @@ impl Server {
             scratch: vec![0; 32 * 1024],
             pause_until: None,
             left: Vec::new(),
+            panics: 0,
         }
     }
 
@@ -129,7 +132,7 @@ impl Server {
                     }
                     c.state = State::Closed;
                 }
-                _ => self.turn_one(i, now, asked),
+                _ => self.turn_guarded(i, now, asked),
             }
         }
         for c in &mut self.connections {
@@ -145,6 +148,21 @@ impl Server {
             self.accept(now, asked);
         }
         std::mem::take(&mut self.left)
+    }
+
+    /// A mistake of ours in one connection ends that one.
+    fn turn_guarded(&mut self, index: usize, now: Instant, asked: &mut Vec<Asked>) {
+        if caught(|| self.turn_one(index, now, asked)).is_none() {
+            self.panics += 1;
+            if let Some(c) = self.connections.get_mut(index) {
+                c.state = State::Closed;
+            }
+        }
+    }
+
+    /// Panics since this was last asked.
+    pub(crate) fn take_panics(&mut self) -> u32 {
+        std::mem::take(&mut self.panics)
     }
 
     fn turn_one(&mut self, index: usize, now: Instant, asked: &mut Vec<Asked>) {
@@ -247,7 +265,7 @@ impl Server {
         }
         self.connections.push(c);
         // the request is mostly there already: saves one round through poll
-        self.turn_one(self.connections.len() - 1, now, asked);
+        self.turn_guarded(self.connections.len() - 1, now, asked);
     }
 
     /// Ends a connection for another's sake.
