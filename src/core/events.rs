@@ -58,15 +58,19 @@ impl EventLog {
     /// As [`EventLog::push`], for what a stranger can bring about as often as he likes: the same within a minute is
     /// not told again, so that it washes nothing else out.
     pub fn push_once(&mut self, time: UnixTime, kind: &'static str, mac: Option<Mac>, text: String) {
-        let mac_text = mac.map(|m| m.to_string());
-        let told = self.ring.iter().rev().take_while(|e| time.saturating_sub(e.time) < 60);
-        if !told.into_iter().any(|e| e.kind == kind && e.mac == mac_text && e.text == text) {
+        if !self.was_told(time, kind, mac, &text) {
             self.push(time, kind, mac, text);
         }
     }
 
+    fn was_told(&self, time: UnixTime, kind: &'static str, mac: Option<Mac>, text: &str) -> bool {
+        let mac = mac.map(|m| m.to_string());
+        let told = self.ring.iter().rev().take_while(|e| time.saturating_sub(e.time) < 60);
+        told.into_iter().any(|e| e.kind == kind && e.mac == mac && e.text == text)
+    }
+
     /// As [`EventLog::push`], for what many strangers can bring about at once, each under another name: so many in a
-    /// minute are told, the rest are counted.
+    /// minute are told, the rest are counted; the same again within a minute is neither.
     pub fn push_crowd(&mut self, now: Now, kind: &'static str, mac: Option<Mac>, text: String) {
         let over = self.crowd.since.is_none_or(|at| now.mono.saturating_duration_since(at) >= MINUTE);
         if over {
@@ -79,6 +83,9 @@ impl EventLog {
         }
         if self.crowd.told >= bounds::CROWD_EVENTS {
             self.crowd.untold = self.crowd.untold.saturating_add(1);
+            return;
+        }
+        if self.was_told(now.unix, kind, mac, &text) {
             return;
         }
         self.crowd.told += 1;

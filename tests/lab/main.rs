@@ -26,6 +26,7 @@ mod tls;
 mod upstream;
 
 // scenarios
+mod attack;
 mod faults;
 mod hostile;
 mod killed;
@@ -33,6 +34,7 @@ mod life;
 mod pnp;
 mod secrets;
 mod selftest;
+mod soak;
 mod traps;
 mod verbs;
 

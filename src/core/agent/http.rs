@@ -76,7 +76,7 @@ impl Agent {
         // The URL is no secret, and an entry of whoever had this address before may be there still.
         if liar {
             let text = format!("{ip} asked by PnP in its name, but has another MAC: told the URL, and not noted");
-            self.events.push_once(now.unix, "pnp", Some(mac), text);
+            self.events.push_crowd(now, "pnp", Some(mac), text);
             return Some(url);
         }
         let name = self.actives.get(vendor)?.name.clone();
@@ -207,7 +207,7 @@ impl Agent {
         let named_foreign = named.iter().find(|m| neighbour != Some(**m) && (self.is_phone(**m) || known(m)));
         let other = named_foreign.or(facts.mac.as_ref().filter(|m| neighbour != Some(**m) && known(m)));
         if let Some(other) = other.copied().filter(|_| checked) {
-            self.events.push_once(now.unix, "phone", Some(other), foreign(ip, neighbour));
+            self.events.push_crowd(now, "phone", Some(other), foreign(ip, neighbour));
             return refuse(403, only_to_its_phone(neighbour));
         }
         if (rules.kind)(&file) == FileKind::Shared {
@@ -225,7 +225,7 @@ impl Agent {
         }
         if checked && neighbour != Some(mac) {
             let text = foreign(ip, neighbour);
-            self.events.push_once(now.unix, "phone", Some(mac), text);
+            self.events.push_crowd(now, "phone", Some(mac), text);
             return refuse(403, only_to_its_phone(neighbour));
         }
         let seen = Seen { mac, vendor: &name, by: SeenBy::Http, ip, device, facts };
