@@ -8,6 +8,8 @@
 #![warn(missing_docs)]
 
 pub mod bounds;
+#[cfg(test)]
+mod bounds_test;
 pub mod cli;
 pub mod config;
 pub mod core;

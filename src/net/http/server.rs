@@ -516,6 +516,55 @@ mod test {
     }
 
     #[test]
+    fn one_address_has_so_many_connections() {
+        let mut rig = Rig::new();
+        let held: Vec<TcpStream> = (0..bounds::HTTP_PER_ADDRESS).map(|_| rig.client("GET /")).collect();
+        assert!(rig.rests());
+        let mut more = rig.client("GET /snom/a HTTP/1.1\r\nHost: r\r\n\r\n");
+        assert!(rig.rests() && rig.asked.is_empty());
+        let mut text = String::new();
+        more.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 429 ") && text.contains("Retry-After: "), "{text}");
+        drop(held);
+        assert!(rig.rests());
+        let _again = rig.client("GET /snom/b HTTP/1.1\r\nHost: r\r\n\r\n");
+        assert_eq!(rig.until_asked().request.target, "/snom/b");
+    }
+
+    #[test]
+    fn each_patience_ends() {
+        let mut rig = Rig::new();
+        // a request that does not become whole; one answered that sends no other; one that does not take its answer
+        let slow = rig.client("GET /snom/slow HTT");
+        let mut idle = rig.client("GET /snom/idle HTTP/1.1\r\nHost: r\r\n\r\n");
+        let asked = rig.until_asked();
+        assert!(rig.answer(asked.id, &Answer::error(404, "no")).is_ok());
+        assert!(idle.read(&mut [0; 1000]).unwrap() > 0);
+        let deaf = rig.client("GET /snom/deaf HTTP/1.1\r\nHost: r\r\n\r\n");
+        let asked = rig.until_asked();
+        let large = Body::Bytes(vec![b'x'; 64 << 20].into());
+        let answer =
+            Answer { status: 200, label: Label::Fresh, age: None, body: large, rewrite: None, retry_after: None };
+        assert!(rig.answer(asked.id, &answer).is_ok());
+        assert!(rig.rests());
+        let mut patiences: Vec<u64> = rig
+            .server
+            .connections
+            .iter()
+            .map(|c| c.deadline().unwrap().saturating_duration_since(c.since).as_secs())
+            .collect();
+        patiences.sort_unstable();
+        let all = [bounds::HTTP_REQUEST_SECONDS, bounds::HTTP_WRITE_STALL_SECONDS, bounds::HTTP_IDLE_SECONDS];
+        assert_eq!(patiences, all);
+        for (left, seconds) in [(2, all[0]), (1, all[1]), (0, all[2])] {
+            let now = Instant::now() + Duration::from_secs(seconds + 1);
+            rig.server.turn(&[], now, &mut rig.asked);
+            assert_eq!(rig.server.connections.len(), left, "after {seconds} s");
+        }
+        drop((slow, idle, deaf));
+    }
+
+    #[test]
     fn pipelined_requests_are_answered_in_their_order() {
         let mut rig = Rig::new();
         let one = "GET /snom/a HTTP/1.1\r\nHost: r\r\n\r\nHEAD /snom/b HTTP/1.1\r\nHost: r\r\n\r\n";

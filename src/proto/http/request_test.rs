@@ -144,6 +144,9 @@ fn sizes() {
     assert_eq!(whole(&big(bounds::HTTP_HEAD - frame)).headers.len(), 2);
     assert_eq!(status(&big(bounds::HTTP_HEAD - frame + 1)), 431);
     assert_eq!(status(&"\r\n".repeat(bounds::HTTP_HEAD)), 431);
+    let body = |n: u64| format!("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: {n}\r\n\r\n");
+    assert_eq!(whole(&body(bounds::HTTP_BODY)).body, BodyKind::Length(bounds::HTTP_BODY));
+    assert_eq!(status(&body(bounds::HTTP_BODY + 1)), 413);
 }
 
 proptest::proptest! {

@@ -155,6 +155,22 @@ fn however_often_shared_files_are_asked_for_they_can_be_fetched() {
 }
 
 #[test]
+fn what_may_come_from_the_upstream_is_bounded() {
+    let mut w = World::new();
+    w.get(1);
+    w.get_from(ip(2), "/snom/fw.bin");
+    let limits: Vec<u64> = w
+        .out
+        .iter()
+        .filter_map(|a| match a {
+            Action::Fetch { job, .. } | Action::FetchShared { job, .. } => Some(job.limit),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(limits, [bounds::CONFIG_BODY as u64, bounds::SHARED_BODY]);
+}
+
+#[test]
 fn who_comes_too_late_for_a_file_that_is_not_kept_gets_a_fetch_of_his_own() {
     let mut w = World::new();
     let a = w.get_from(ip(1), "/snom/fw.bin");
