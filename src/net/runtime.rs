@@ -12,7 +12,7 @@ use crate::net::disk::{Disk, Write};
 use crate::net::http::{Bodies, Server, Source, Unserved};
 use crate::net::mailbox::{Letter, Mailbox, Waker};
 use crate::net::neighbours::{self, Neighbours};
-use crate::net::panics::{self, caught};
+use crate::net::panics::caught;
 use crate::net::stream::Stream;
 use crate::net::{fetch, folders, sip};
 use crate::proto::url;
@@ -27,20 +27,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
+mod watch;
+
+use watch::{MISTAKE, RELOAD_PAUSE};
+
 /// How often the devices are looked at: a bridge that comes back is joined again within this time.
 const LOOK: Duration = Duration::from_secs(3);
 /// How often status.json is renewed.
 const STATUS: Duration = Duration::from_secs(30);
 /// SIP datagrams of one device before it is the others' turn.
 const SIP_TURN: usize = 256;
-
-/// Between two readings of the config: a storm of SIGHUPs is read as one each second.
-const RELOAD_PAUSE: Duration = Duration::from_secs(1);
-/// After so long a write to flash is reported.
-const STUCK: Duration = Duration::from_secs(60);
-/// Panics of the timers one after the other that end the agent. One that something in its state brings about again and
-/// again is not mended by going on: procd starts it anew, and all that lasts is on flash.
-const TIMER_PANICS: u32 = 3;
 
 /// Reads the config again: it, and the names of the devices to serve.
 pub type Reload = Box<dyn FnMut() -> Result<(Config, Vec<String>), String> + Send>;
@@ -248,53 +244,6 @@ impl Runtime {
             }
             self.perform(&mut asked, &mut actions, now);
             self.write_status(now);
-        }
-        Ok(())
-    }
-
-    /// What was being done has panicked, and was caught.
-    fn panicked(&mut self, what: &str, now: Now) {
-        self.agent.panicked(what, &panics::place(), now);
-    }
-
-    fn control(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let (requests, left) = self.control.turn(now.mono);
-        for (id, request) in requests {
-            if caught(|| self.agent.control(id, &request, now, actions)).is_none() {
-                self.panicked("a control request", now);
-                actions.push(Action::Control(id, serde_json::json!({"ok": false, "error": MISTAKE})));
-            }
-        }
-        for id in left {
-            self.agent.control_gone(id);
-        }
-    }
-
-    fn timers(&mut self, now: Now, actions: &mut Vec<Action>) -> Result<(), String> {
-        let due = || {
-            self.agent.timeout(now, actions);
-            self.agent.look_again(&self.neighbours, now, actions);
-        };
-        if caught(due).is_some() {
-            self.timer_panics = 0;
-            return Ok(());
-        }
-        self.panicked("a timer", now);
-        self.timer_panics += 1;
-        match self.timer_panics {
-            ..TIMER_PANICS => Ok(()),
-            _ => Err(format!("the same mistake at {} again and again: ending, to be started anew", panics::place())),
-        }
-    }
-
-    /// The thread that writes to flash: without it nothing can be stored, and who waits for it waits for ever. It is not
-    /// restarted alone, since what it was given went with it; a new start of the agent finds everything on flash.
-    fn watch_disk(&mut self, now: Now) -> Result<(), String> {
-        if self.disk.is_dead() {
-            return Err("the thread that writes to flash has ended: ending, to be started anew".to_string());
-        }
-        if let Some(long) = self.disk.busy_for(now.mono).filter(|busy| *busy >= STUCK) {
-            self.agent.store_stuck(long.as_secs(), now);
         }
         Ok(())
     }
@@ -522,63 +471,6 @@ impl Runtime {
         self.open_sip(&before, troubles);
     }
 
-    fn signals(&mut self) {
-        let Some(signals) = &mut self.options.signals else { return };
-        let mut bytes = [0u8; 64];
-        if signals.end.read(&mut bytes).is_ok_and(|n| n > 0) {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-        if signals.reload.read(&mut bytes).is_ok_and(|n| n > 0) {
-            self.reload_wanted = true;
-        }
-    }
-
-    /// Reads the config again if SIGHUP came, but not more often than once a second.
-    fn tend_reload(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let rested = self.reloaded.is_none_or(|at| now.mono.saturating_duration_since(at) >= RELOAD_PAUSE);
-        if self.reload_wanted && rested {
-            self.reload_wanted = false;
-            self.reloaded = Some(now.mono);
-            self.reload(now, actions);
-        }
-    }
-
-    fn reload(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let Some(reload) = &mut self.options.reload else { return };
-        match reload() {
-            Ok((mut config, devices)) => {
-                self.keep_for_life(&mut config);
-                if !self.options.devices.rename(&devices) {
-                    log::warn!("the devices were changed too often: the new ones take effect with the next start");
-                }
-                match Client::new(config.agent.ca_file.as_deref()) {
-                    Ok(client) => self.client = Arc::new(client),
-                    Err(why) => log::warn!("{why}; the certificates read before stay in use"),
-                }
-                if config.agent.port != self.agent.config().agent.port {
-                    self.server.close_listeners();
-                }
-                self.agent.reload(config, now, actions);
-                self.bodies.clear();
-                let before = std::mem::replace(&mut self.devices, self.options.devices.look());
-                self.agent.set_devices(self.devices.clone(), now);
-                let (_, troubles) = self.server.listen(&self.devices, self.agent.config().agent.port);
-                self.open_sip(&before, troubles);
-            }
-            Err(why) => self.agent.reload_failed(&why, now),
-        }
-    }
-
-    /// What is opened at the start stays as it is until the next.
-    fn keep_for_life(&self, config: &mut Config) {
-        let (old, new) = (&self.agent.config().agent, &mut config.agent);
-        let changed = [("state_dir", old.state_dir != new.state_dir), ("run_dir", old.run_dir != new.run_dir)];
-        for (option, _) in changed.iter().filter(|(_, changed)| *changed) {
-            log::warn!("option {option} was changed: that takes a restart (/etc/init.d/phoneprov restart)");
-        }
-        (new.state_dir, new.run_dir) = (old.state_dir.clone(), old.run_dir.clone());
-    }
-
     fn write_status(&mut self, now: Now) {
         if self.status_written.is_some_and(|at| now.mono.saturating_duration_since(at) < STATUS) {
             return;
@@ -592,8 +484,6 @@ impl Runtime {
         }
     }
 }
-
-const MISTAKE: &str = "a mistake in the agent; its log says where";
 
 fn watch(fd: BorrowedFd<'_>, read: bool, write: bool) -> PollFd<'_> {
     let mut flags = PollFlags::empty();
