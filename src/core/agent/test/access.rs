@@ -187,6 +187,8 @@ fn who_names_a_mac_that_is_not_his_is_not_shown_at_the_door() {
     let mut w = windowed();
     let a = w.get_from(ip(9), "/snom/settings.php?mac=000413000001");
     assert_eq!(w.status_of(a), Some((403, Label::None)));
+    w.lan.0.insert(ip(1), mac(9));
+    assert!(!pnp(&mut w, 1), "by PnP neither");
     let all = w.control(json!({"op": "phones"})).unwrap();
     assert_eq!(all["result"]["phones"], json!([]));
 }
