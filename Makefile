@@ -36,7 +36,7 @@ audit:
 	else echo "audit: known weaknesses were not checked: the advisory database cannot be fetched here"; fi
 
 unit:
-	cargo test --lib --bins --test store
+	cargo test --lib --bins --test store --test dhcp_apply
 	cargo test --doc
 
 lab:

@@ -8,9 +8,11 @@ use std::path::PathBuf;
 
 /// Where OpenWrt has the config.
 pub(super) const CONFIG: &str = "/etc/config/phoneprov";
+/// Where OpenWrt has the config files of all packages.
+pub(super) const UCI: &str = "/etc/config";
 
 /// What was given.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Args {
     pub(super) json: bool,
     pub(super) config: PathBuf,
@@ -20,6 +22,9 @@ pub(super) struct Args {
     pub(super) mac: Option<Mac>,
     pub(super) reboot: bool,
     pub(super) verbose: bool,
+    /// Folder of OpenWrt's own config files; `None`: [`UCI`].
+    pub(super) uci: Option<PathBuf>,
+    pub(super) no_reload: bool,
     /// Arguments that are no options.
     pub(super) rest: Vec<String>,
 }
@@ -41,6 +46,8 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         mac: None,
         reboot: false,
         verbose: false,
+        uci: None,
+        no_reload: false,
         rest: Vec::new(),
     };
     let mut verb: Option<&'static Verb> = None;
@@ -73,6 +80,14 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
                 used.push("verbose");
                 out.verbose = true;
             }
+            Long("uci") => {
+                used.push("uci");
+                out.uci = Some(parser.value().map_err(|e| e.to_string())?.into());
+            }
+            Long("no-reload") => {
+                used.push("no-reload");
+                out.no_reload = true;
+            }
             Value(value) => {
                 let value = text(value)?;
                 match verb {
@@ -89,6 +104,14 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     let verb = verb.ok_or("name a verb")?;
     if let Some(option) = used.iter().find(|o| !verb.options.contains(o)) {
         return Err(format!("'{}' takes no --{option}", verb.name));
+    }
+    if verb.args.starts_with(|c: char| c.is_ascii_lowercase()) {
+        let given = out.rest.join(" ");
+        let all = forms(verb.args);
+        return match all.contains(&given) {
+            true => Ok(Parsed::Verb(verb, out)),
+            false => Err(format!("'{}' needs one of: {}", verb.name, all.join(", "))),
+        };
     }
     let most = usize::from(verb.args.starts_with("M"));
     if out.rest.len() > most {
@@ -109,6 +132,19 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         None => {}
     }
     Ok(Parsed::Verb(verb, out))
+}
+
+/// The words that a verb takes, from its help: `print [uci|dnsmasq] | apply` is `print`, `print uci`, `print dnsmasq`, `apply`.
+fn forms(args: &str) -> Vec<String> {
+    let words = args.split(" [--").next().unwrap_or_default();
+    let mut out = Vec::new();
+    for form in words.split(" | ") {
+        let (word, more) = form.split_once(" [").unwrap_or((form, ""));
+        out.push(word.to_string());
+        let more = more.trim_end_matches(']').split('|').filter(|m| !m.is_empty());
+        out.extend(more.map(|m| format!("{word} {m}")));
+    }
+    out
 }
 
 fn mac(text: &str) -> Result<Mac, String> {
@@ -138,6 +174,13 @@ mod test {
             assert!(wrong(bad).contains("give 1 to 1440"), "{bad}");
         }
         assert!(line("admit 0").is_ok() && line("admit 1440").is_ok());
+        let forms = "'dhcp' needs one of: print, print uci, print dnsmasq, apply, remove, seen";
+        for text in ["dhcp", "dhcp frob", "dhcp apply now", "dhcp print x"] {
+            assert_eq!(wrong(text), forms, "{text}");
+        }
+        assert_eq!(wrong("status --uci /x"), "'status' takes no --uci");
+        let Ok(Parsed::Verb(_, args)) = line("dhcp --uci /x print uci --no-reload") else { panic!() };
+        assert_eq!((args.rest.join(" ").as_str(), args.uci, args.no_reload), ("print uci", Some("/x".into()), true));
         let Ok(Parsed::Verb(verb, args)) = line("refresh all --json --config /x") else { panic!() };
         assert_eq!((verb.name, args.json, &args.rest[..]), ("refresh", true, &["all".to_string()][..]));
     }

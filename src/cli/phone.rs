@@ -11,7 +11,8 @@ pub(super) fn run(args: &Args) -> i32 {
 
 fn print(p: &Value) {
     say!("{} {} {} {}", field(p, "mac"), field(p, "vendor"), field(p, "model"), field(p, "firmware"));
-    say!("address {}, seen {}", field(p, "ip"), seen(p));
+    let name = p.get("hostname").and_then(Value::as_str).map(|n| format!(" ('{n}')")).unwrap_or_default();
+    say!("address {}{name}, seen {}", field(p, "ip"), seen(p));
     if let Some(conflict) = p.get("conflict").filter(|c| c.is_object()) {
         say!("{}: {}", ago(conflict.get("at")), field(conflict, "text"));
     }

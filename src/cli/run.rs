@@ -44,14 +44,15 @@ fn start(args: &Args) -> Result<Runtime, String> {
         return Err(format!("{}: option enabled is 0; set it to 1", args.config.display()));
     }
     let devices = setup::devices(args, &config)?;
+    let dhcp_settings = Some(setup::dhcp_settings(args, &config)?);
     let again: PathBuf = args.config.clone();
     let first = config.agent.clone();
-    let named = args.devices.clone();
+    let args_again = args.clone();
     let reload = move || match crate::config::load(&again, &crate::config::known_vendors()) {
         Ok(mut loaded) => {
             loaded.warnings.iter().for_each(|w| log::warn!("{w}"));
             needs_restart(&first, &loaded.config.agent);
-            let devices = setup::named_devices(&named, &loaded.config)?;
+            let devices = setup::devices(&args_again, &loaded.config)?;
             loaded.config.agent.run_dir = first.run_dir.clone();
             Ok((loaded.config, devices))
         }
@@ -62,6 +63,7 @@ fn start(args: &Args) -> Result<Runtime, String> {
         reload: Some(Box::new(reload)),
         devices: DeviceSource::Named(devices),
         sip_port: 5060,
+        dhcp_settings,
         signals: Some(signals().map_err(|e| format!("cannot catch signals: {e}"))?),
     };
     Runtime::start(options)

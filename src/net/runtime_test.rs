@@ -37,7 +37,7 @@ fn a_mistake_in_one_request_ends_that_request_only() {
     config.agent.port = 0;
     let lo = Device { name: "lo".into(), index: 1, addresses: vec![(Ipv4Addr::LOCALHOST, 8)] };
     let devices = DeviceSource::Fixed(vec![lo]);
-    let options = Options { config, reload: None, devices, sip_port: 0, signals: None };
+    let options = Options { config, reload: None, devices, sip_port: 0, dhcp_settings: None, signals: None };
     let mut runtime = Runtime::start(options).unwrap();
     let (port, stopper) = (runtime.http_port(), runtime.stopper());
     let thread = std::thread::spawn(move || runtime.run());

@@ -4,6 +4,7 @@
 mod claims;
 mod clock;
 mod control;
+mod dhcp;
 mod enrol;
 mod fetches;
 mod gate;
@@ -21,11 +22,12 @@ pub use lan::{Device, Lan};
 use crate::config::Config;
 use crate::core::answer::{Answer, RequestId, StreamId};
 use crate::core::cache::{self, Cache, Waiter, NO_VENDOR};
+use crate::core::dhcp::Dhcp;
 use crate::core::directory::Directory;
 use crate::core::events::EventLog;
+use crate::core::http_rate::Rates;
 use crate::core::now::Now;
 use crate::core::pnp::{Pnp, PnpAction};
-use crate::core::rate::Rates;
 use crate::core::shared::{self, Shared};
 use crate::core::types::{FetchJob, GenerationMeta, PhoneRecord, ResourceKey, UnixTime};
 use crate::proto::mac::Mac;
@@ -53,6 +55,19 @@ pub enum Action {
         device: usize,
         /// An address that has asked for something just now.
         ip: Ipv4Addr,
+    },
+    /// Send a DHCP message in a frame of the device's own interface.
+    Dhcp {
+        /// Index of the device to send by.
+        device: usize,
+        /// Always the interface that asked.
+        to_mac: Mac,
+        /// Our address.
+        from: SocketAddrV4,
+        /// Always the address that asked.
+        to: SocketAddrV4,
+        /// The message.
+        payload: Vec<u8>,
     },
     /// Answer an HTTP request.
     Answer(RequestId, Answer),
@@ -106,6 +121,7 @@ pub struct Agent {
     troubles: Vec<String>,
     directory: Directory,
     pnp: Pnp,
+    dhcp: Dhcp,
     cache: Cache,
     shared: Shared,
     fetches: fetches::Fetches,
@@ -163,6 +179,7 @@ impl Agent {
             troubles: Vec::new(),
             directory: Directory::default(),
             pnp: Pnp::new(seed),
+            dhcp: Dhcp::default(),
             fetches: fetches::Fetches::default(),
             control: control::Waiting::default(),
             resolving: resolve::Resolving::default(),
@@ -329,6 +346,7 @@ impl Agent {
         if now.mono.saturating_duration_since(self.last_tick.mono) >= TICK {
             self.nightly(now, out);
             self.find_lost(now, out);
+            self.dhcp_minute(now);
             self.last_tick = now;
         }
     }

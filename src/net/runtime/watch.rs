@@ -110,6 +110,7 @@ impl Runtime {
                 self.agent.set_devices(self.devices.clone(), now);
                 let (_, troubles) = self.server.listen(&self.devices, self.agent.config().agent.port);
                 self.open_sip(&before, troubles);
+                self.open_dhcp(&before);
             }
             Err(why) => self.agent.reload_failed(&why, now),
         }

@@ -2,6 +2,7 @@
 
 mod access;
 mod clocks;
+mod dhcp;
 mod lifetime;
 mod requests;
 mod upstream;
