@@ -2,6 +2,8 @@
 # make lint     what a machine can say about the code
 # make lab      only the lab; `make lab T=faults::` only a part of it
 # make faults   what each fault of the upstream costs: a line each
+# make soak     300 phones boot again and again for MINUTES (60), and everything fails in turn
+# make audit    known weaknesses, licences and sources of the dependencies
 # make bench    figures, beside nginx and sipp
 # make demo     a snom and a Mitel phone, on loopback, no root
 # make fuzz     each target for SECONDS (60)
@@ -10,8 +12,9 @@ SECONDS ?= 60
 # labs spend their time waiting: more threads than cores, but time limits in them want a free core
 THREADS ?= 3
 T ?=
+MINUTES ?= 60
 
-.PHONY: test lint unit lab faults bench demo fuzz peers
+.PHONY: test lint audit unit lab faults soak bench demo fuzz peers
 
 test: peers lint unit lab fuzz
 
@@ -23,6 +26,14 @@ lint:
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --no-default-features -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then $(MAKE) --no-print-directory audit; \
+	else echo "audit: skipped, cargo-deny is not installed (cargo install --locked cargo-deny; it builds for minutes)"; fi
+
+# The list of known weaknesses comes from the network; where there is none, the rest is still checked, and it says so.
+audit:
+	cargo deny --log-level error check licenses bans sources
+	@if cargo deny --log-level error fetch db >/dev/null 2>&1; then cargo deny --log-level error check --disable-fetch advisories; \
+	else echo "audit: known weaknesses were not checked: the advisory database cannot be fetched here"; fi
 
 unit:
 	cargo test --lib --bins --test store --test dhcp_apply
@@ -33,6 +44,9 @@ lab:
 
 faults: peers
 	@cargo test --test lab -- --nocapture --test-threads=$(THREADS) faults:: 2>&1 | grep -E '^fault |^test result|FAILED'
+
+soak: peers
+	SOAK_MINUTES=$(MINUTES) cargo test --test lab -- --ignored --exact --nocapture soak::soak
 
 bench: peers
 	cargo bench --bench storm

@@ -31,6 +31,10 @@ use std::time::{Duration, Instant};
 /// Connections at once; the agent takes 8 of one address.
 const CONNECTIONS: usize = 50;
 const PER_ADDRESS: usize = 2;
+/// Requests on one connection before the next address has its turn.
+const PER_CONNECTION: usize = 100;
+/// Addresses of the phones.
+const ADDRESSES: usize = 2000;
 const CONFIG: usize = 12 * 1024;
 const FIRMWARE: usize = 8 * 1024 * 1024;
 const FIRMWARE_RATE: usize = 10 * 1024 * 1024;
@@ -54,7 +58,8 @@ fn connect(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
 /// One connection of the load.
 struct Client {
     stream: TcpStream,
-    from: Ipv4Addr,
+    /// Requests that were answered on this connection.
+    answered: usize,
     request: String,
     got: Vec<u8>,
     /// Bytes of the whole answer, once its head is read.
@@ -94,21 +99,23 @@ fn load(arena: &Arena, to: SocketAddr, target: &dyn Fn(usize) -> String, keep_al
         stream.write_all(request.as_bytes())?;
         stream.set_nonblocking(true)?;
         let _ = epoll::add(&poll, &stream, epoll::EventData::new_u64(i as u64), epoll::EventFlags::IN);
-        Ok(Client { stream, from, request: request.into(), got: Vec::new(), expected: None, at: Instant::now() })
+        Ok(Client { stream, request: request.into(), got: Vec::new(), expected: None, answered: 0, at: Instant::now() })
     };
     // entering a namespace for each connection would cost the generator more than the request: stay inside
     arena.in_lan(|| {
         let mut clients: Vec<Client> = (0..CONNECTIONS)
             .map(|i| {
                 let request = format!(
-                    "GET {} HTTP/1.1\r\nHost: router\r\nUser-Agent: Mozilla/4.0 (compatible; snomD385-SIP 10.1.169.16)\r\n{}\r\n",
+                    "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Mozilla/4.0 (compatible; snomD385-SIP 10.1.169.16)\r\n{}\r\n",
                     target(i / PER_ADDRESS),
+                    to,
                     if keep_alive { "" } else { "Connection: close\r\n" }
                 );
                 open(i, arena.phone(i / PER_ADDRESS), &request).expect("a connection")
             })
             .collect();
         let (begin, cpu, limit) = (Instant::now(), process::cpu_seconds(own), seconds());
+        let mut turn = 0;
         let mut events = Vec::with_capacity(64);
         let mut buffer = vec![0u8; 64 * 1024];
         while begin.elapsed() < limit {
@@ -145,7 +152,8 @@ fn load(arena: &Arena, to: SocketAddr, target: &dyn Fn(usize) -> String, keep_al
                         None => "closed without an answer".into(),
                     });
                 }
-                if whole && keep_alive {
+                c.answered += 1;
+                if whole && keep_alive && c.answered < PER_CONNECTION {
                     c.got.clear();
                     c.expected = None;
                     c.at = Instant::now();
@@ -154,7 +162,10 @@ fn load(arena: &Arena, to: SocketAddr, target: &dyn Fn(usize) -> String, keep_al
                     }
                     result.failed += 1;
                 }
-                let (from, request, at) = (c.from, c.request.clone(), Instant::now());
+                // the agent takes no more of one address than a phone would ever ask
+                turn += 1;
+                let from = arena.phone((CONNECTIONS + turn) % ADDRESSES);
+                let (request, at) = (c.request.clone(), Instant::now());
                 if let Ok(mut new) = open(i, from, &request) {
                     new.at = at;
                     clients[i] = new;
@@ -275,7 +286,8 @@ fn fetch_firmware(arena: &Arena, phone: usize, until: Instant) -> Option<usize> 
             s.set_read_timeout(Some(Duration::from_secs(30)))?;
             write!(
                 s,
-                "GET /mitel/6731i.st HTTP/1.1\r\nHost: router\r\nUser-Agent: Aastra6731i MAC:00-08-5D-00-00-00 V:3.2.2.56-SIP\r\nConnection: close\r\n\r\n"
+                "GET /mitel/6731i.st HTTP/1.1\r\nHost: {}\r\nUser-Agent: Aastra6731i MAC:00-08-5D-00-00-00 V:3.2.2.56-SIP\r\nConnection: close\r\n\r\n",
+                SocketAddr::from((arena.router, PORT))
             )?;
             let mut buffer = vec![0u8; 128 * 1024];
             let mut head = Vec::new();
@@ -404,7 +416,7 @@ fn main() -> ExitCode {
         rustix::process::Resource::Nofile,
         rustix::process::Rlimit { current: files.maximum, maximum: files.maximum },
     );
-    let arena = Arena::new(FIRMWARE_PHONES);
+    let arena = Arena::new(ADDRESSES.max(FIRMWARE_PHONES));
     idle(&arena);
     warm_configs(&arena);
     let good = firmware(&arena);

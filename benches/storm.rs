@@ -213,7 +213,7 @@ fn get(arena: &Arena, i: usize, url: &str) -> Option<()> {
     socket.connect_timeout(&SocketAddr::from((arena.router, PORT)).into(), Duration::from_secs(20)).ok()?;
     let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
-    write!(stream, "GET {target} HTTP/1.1\r\nHost: router\r\nUser-Agent: Mozilla/4.0 (compatible; snomD385-SIP 10.1.169.16)\r\nConnection: close\r\n\r\n").ok()?;
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: {}:{PORT}\r\nUser-Agent: Mozilla/4.0 (compatible; snomD385-SIP 10.1.169.16)\r\nConnection: close\r\n\r\n", arena.router).ok()?;
     let mut all = Vec::new();
     stream.read_to_end(&mut all).ok()?;
     let text = String::from_utf8_lossy(&all);

@@ -49,6 +49,12 @@ pub const HTTP_BODY: u64 = 64 * 1024;
 pub const HTTP_CONNECTIONS: usize = 64;
 /// Open connections of one address.
 pub const HTTP_PER_ADDRESS: usize = 8;
+/// Requests of one address in a second, in the long run. A phone that boots asks for 5 to 60 files, then for one a day.
+pub const HTTP_RATE: u32 = 20;
+/// Requests that one address may make at once, before [`HTTP_RATE`] holds.
+pub const HTTP_BURST: u32 = 200;
+/// Addresses whose rate is remembered.
+pub const HTTP_RATE_SOURCES: usize = 1024;
 /// Seconds in which a request must have arrived whole.
 pub const HTTP_REQUEST_SECONDS: u64 = 10;
 /// Seconds a connection may stay idle between two requests.
@@ -76,6 +82,14 @@ pub const SHARED_RATE: u64 = 8 * 1024;
 /// Fetches waiting for a thread. Beyond this a request is answered at once, from the store or with 503.
 pub const FETCH_QUEUE: usize = 512;
 
+/// Requests that wait for the neighbour table to have their address: one for each connection.
+pub const NEIGHBOUR_WAITS: usize = HTTP_CONNECTIONS;
+
+/// MACs, and addresses, whose last sighting is compared with the next one: of ten minutes.
+pub const CLAIMS: usize = 1024;
+/// Conflicts between them that are shown. More than a few are a flood, or a network that is being renumbered.
+pub const CONFLICTS: usize = 64;
+
 /// Phones in the directory. Strangers go first (least recently seen), served phones never.
 pub const PHONES: usize = 4096;
 /// Resources (configs and remembered answers) the cache knows at once.
@@ -84,6 +98,11 @@ pub const RESOURCES: usize = 8192;
 pub const FILES_PER_PHONE: usize = 16;
 /// Lines of the event log.
 pub const EVENTS: usize = 500;
+/// Events in a minute that strangers can bring about (PnP, refusals); more are counted only. Well under [`EVENTS`], so
+/// that a flood of names does not wash out what happened before it.
+pub const CROWD_EVENTS: usize = 120;
+/// Minutes that an enrolment window may be open: a day. Who wants it open always sets `enrol 'open'`.
+pub const ADMIT_MINUTES: u64 = 24 * 60;
 /// Open control connections.
 pub const CONTROL_CONNECTIONS: usize = 8;
 /// Bytes of one control request.

@@ -8,11 +8,15 @@
 #![warn(missing_docs)]
 
 pub mod bounds;
+#[cfg(test)]
+mod bounds_test;
 pub mod cli;
 pub mod config;
 pub mod core;
 pub mod net;
 pub mod openwrt;
 pub mod proto;
+#[cfg(test)]
+mod secrets_test;
 pub mod store;
 pub mod vendor;

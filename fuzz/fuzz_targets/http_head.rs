@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use phoneprov::bounds;
-use phoneprov::proto::http::{parse_range, parse_request, split_target, BodyKind, Parsed, ResponseHead};
+use phoneprov::proto::http::{host_address, parse_range, parse_request, split_target, BodyKind, Parsed, ResponseHead};
 
 fuzz_target!(|data: &[u8]| {
     match parse_request(data) {
@@ -30,6 +30,13 @@ fuzz_target!(|data: &[u8]| {
     }
     let text = String::from_utf8_lossy(data);
     let _ = split_target(&text);
+    if let Some((address, port)) = host_address(&text) {
+        // one spelling only: what a browser would take for another host is none
+        let digits = text.split_once(':').map_or("", |(_, digits)| digits);
+        assert_eq!(port, digits.parse().ok());
+        let again = if port.is_some() { format!("{address}:{digits}") } else { address.to_string() };
+        assert_eq!(again, text);
+    }
     if let Some(range) = parse_range(&text) {
         for length in [0, 1, 1000, u64::MAX] {
             if let Some(bytes) = range.resolve(length) {

@@ -12,7 +12,7 @@ pub(super) const CONFIG: &str = "/etc/config/phoneprov";
 pub(super) const UCI: &str = "/etc/config";
 
 /// What was given.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Args {
     pub(super) json: bool,
     pub(super) config: PathBuf,
@@ -113,7 +113,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             false => Err(format!("'{}' needs one of: {}", verb.name, all.join(", "))),
         };
     }
-    let most = usize::from(verb.args.starts_with("MAC"));
+    let most = usize::from(!verb.args.is_empty() && !verb.args.starts_with("["));
     if out.rest.len() > most {
         return Err(format!(
             "'{}' takes {} argument{}",
@@ -127,6 +127,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     }
     match out.rest.first() {
         Some(all) if all == "all" && verb.args.contains("all") => {}
+        Some(value) if verb.args == "MINUTES" => _ = super::admit::minutes(value)?,
         Some(value) => _ = mac(value)?,
         None => {}
     }
@@ -175,6 +176,11 @@ mod test {
         assert_eq!(wrong("status --uci /x"), "'status' takes no --uci");
         let Ok(Parsed::Verb(_, args)) = line("dhcp --uci /x print uci --no-reload") else { panic!() };
         assert_eq!((args.rest.join(" ").as_str(), args.uci, args.no_reload), ("print uci", Some("/x".into()), true));
+        assert_eq!(wrong("admit"), "'admit' needs MINUTES");
+        for bad in ["admit -- -1", "admit 1441", "admit soon", "admit 00:04:13:aa:bb:cc"] {
+            assert!(wrong(bad).contains("give 1 to 1440"), "{bad}");
+        }
+        assert!(line("admit 0").is_ok() && line("admit 1440").is_ok());
         let Ok(Parsed::Verb(verb, args)) = line("refresh all --json --config /x") else { panic!() };
         assert_eq!((verb.name, args.json, &args.rest[..]), ("refresh", true, &["all".to_string()][..]));
     }

@@ -1,5 +1,6 @@
 //! The command line: one file a verb, one table of all of them.
 
+mod admit;
 mod args;
 mod call;
 mod check;
@@ -7,6 +8,7 @@ mod demo;
 mod dhcp;
 mod events;
 mod forget;
+mod harden;
 mod phone;
 mod phones;
 mod probe;
@@ -78,6 +80,13 @@ const VERBS: &[Verb] = &[
         help: "tell a phone to fetch its config again (SIP NOTIFY check-sync)",
         options: &["reboot"],
         run: resync::run,
+    },
+    Verb {
+        name: "admit",
+        args: "MINUTES",
+        help: "let unknown phones in for so long (enrol 'window'); 0 ends it",
+        options: &[],
+        run: admit::run,
     },
     Verb {
         name: "forget",

@@ -3,23 +3,28 @@
 use super::args::Args;
 use super::setup;
 use super::{DONE, FAILED};
-use crate::config::Agent;
 use crate::net::runtime::{DeviceSource, Options, Runtime, Signals};
 use log::LevelFilter;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 
 pub(super) fn run(args: &Args) -> i32 {
     setup::log(if args.verbose { LevelFilter::Trace } else { LevelFilter::Info });
-    // the control socket, the store and status.json are for us alone, whatever the caller's umask
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    super::harden::harden();
+    crate::net::panics::install();
     match start(args) {
         Ok(mut runtime) => {
             log::info!("agent: phoneprov {} on port {}", env!("CARGO_PKG_VERSION"), runtime.http_port());
-            runtime.run();
-            log::info!("agent: ended");
-            DONE
+            match runtime.run() {
+                Ok(()) => {
+                    log::info!("agent: ended");
+                    DONE
+                }
+                Err(why) => {
+                    log::error!("agent: {why}");
+                    FAILED
+                }
+            }
         }
         Err(why) => {
             log::error!("{why}");
@@ -37,15 +42,16 @@ fn start(args: &Args) -> Result<Runtime, String> {
         return Err(format!("{}: option enabled is 0; set it to 1", args.config.display()));
     }
     let devices = setup::devices(args, &config)?;
-    let dhcp_settings = Some(setup::dhcp_settings(args, &config)?);
-    let again: PathBuf = args.config.clone();
-    let first = config.agent.clone();
-    let reload = move || match crate::config::load(&again, &crate::config::known_vendors()) {
-        Ok(mut loaded) => {
-            loaded.warnings.iter().for_each(|w| log::warn!("{w}"));
-            needs_restart(&first, &loaded.config.agent);
-            loaded.config.agent.run_dir = first.run_dir.clone();
-            Ok(loaded.config)
+    let dhcp_settings = Some(setup::dhcp_settings(args));
+    let again = args.clone();
+    let reload = move || match setup::config(&again) {
+        Ok((config, warnings)) => {
+            warnings.iter().for_each(|w| log::warn!("{w}"));
+            if !config.agent.enabled {
+                log::warn!("option enabled is 0 now: a running agent is ended by /etc/init.d/phoneprov stop");
+            }
+            let devices = setup::devices(&again, &config)?;
+            Ok((config, devices))
         }
         Err(problems) => Err(problems.to_string()),
     };
@@ -58,20 +64,6 @@ fn start(args: &Args) -> Result<Runtime, String> {
         signals: Some(signals().map_err(|e| format!("cannot catch signals: {e}"))?),
     };
     Runtime::start(options)
-}
-
-/// Warns of what a running agent cannot change.
-fn needs_restart(first: &Agent, now: &Agent) {
-    let changed = [
-        ("option enabled '0'", !now.enabled),
-        ("list network", now.networks != first.networks),
-        ("list device", now.devices != first.devices),
-        ("option state_dir", now.state_dir != first.state_dir),
-        ("option run_dir", now.run_dir != first.run_dir),
-    ];
-    for (what, _) in changed.iter().filter(|(_, changed)| *changed) {
-        log::warn!("{what} has changed: that takes effect with the next start (/etc/init.d/phoneprov restart)");
-    }
 }
 
 fn signals() -> std::io::Result<Signals> {

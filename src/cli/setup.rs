@@ -18,8 +18,12 @@ pub(super) fn config(args: &Args) -> Result<(Config, Vec<Problem>), Problems> {
 /// The devices to serve: those of the command line, of the config, or of its networks as /etc/config/network has
 /// them. The error names a network that cannot be found.
 pub(super) fn devices(args: &Args, config: &Config) -> Result<Vec<String>, String> {
-    let mut devices: Vec<String> = named(args, config)?.into_iter().map(|(device, _)| device).collect();
-    devices.dedup();
+    let mut devices: Vec<String> = Vec::new();
+    for (device, _) in named(args, config)? {
+        if !devices.contains(&device) {
+            devices.push(device);
+        }
+    }
     Ok(devices)
 }
 
@@ -71,11 +75,14 @@ pub(super) fn served(args: &Args, config: &Config) -> Result<(Vec<Served>, Vec<S
 }
 
 /// What the running agent looks at when it asks whether dnsmasq was told right: the settings as they are then, for the
-/// devices as they are then.
-pub(super) fn dhcp_settings(args: &Args, config: &Config) -> Result<DhcpSettings, String> {
-    let named = named(args, config)?;
-    let file = dhcp_file(args);
-    Ok(Arc::new(move |config, devices| {
+/// devices and their networks as they are then.
+pub(super) fn dhcp_settings(args: &Args) -> DhcpSettings {
+    let (args, file) = (args.clone(), dhcp_file(args));
+    Arc::new(move |config, devices| {
+        let named = match named(&args, config) {
+            Ok(named) => named,
+            Err(why) => return vec![why],
+        };
         let address = |d: &Device| d.addresses.first().map(|(own, _)| *own);
         let network = |d: &Device| named.iter().find(|(device, _)| *device == d.name).and_then(|(_, n)| n.clone());
         let served: Vec<Served> = devices
@@ -83,7 +90,7 @@ pub(super) fn dhcp_settings(args: &Args, config: &Config) -> Result<DhcpSettings
             .filter_map(|d| Some(Served { device: d.name.clone(), network: network(d), address: address(d)? }))
             .collect();
         dhcp::look(config, &served, &file)
-    }))
+    })
 }
 
 /// The settings of OpenWrt's DHCP servers.

@@ -58,6 +58,7 @@ fn print(s: &Value) {
         number(phones, "served"),
         number(phones, "last_good")
     );
+    say!("enrolment {}", super::admit::window(s.get("enrol").unwrap_or(&Value::Null)));
     let cache = s.get("cache").unwrap_or(&Value::Null);
     say!(
         "store     {} of {} KiB, {} KiB written since the start; shared files {} of {} KiB",

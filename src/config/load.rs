@@ -10,19 +10,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Reads the config file at `path`, with [`super::Config::read`]'s rules. A file that holds a password and that
-/// others may read is warned of.
+/// others may read is warned of; one that others may write is refused.
 pub fn load(path: &Path, known: &[KnownVendor]) -> Result<Loaded, Problems> {
     let name = path.display().to_string();
     let fatal =
         |line: u32, message: String| Err(Problems(vec![Problem { file: name.clone(), line, message, fatal: true }]));
     let mut bytes = Vec::new();
     let opened = File::open(path).and_then(|file| {
-        let mode = file.metadata()?.mode();
+        let meta = file.metadata()?;
         file.take(bounds::UCI_FILE as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(mode)
+        Ok(meta)
     });
-    let mode = match opened {
-        Ok(mode) => mode,
+    let meta = match opened {
+        Ok(meta) => meta,
         Err(error) => {
             return fatal(
                 0,
@@ -33,6 +33,19 @@ pub fn load(path: &Path, known: &[KnownVendor]) -> Result<Loaded, Problems> {
             );
         }
     };
+    let mode = meta.mode();
+    // whoever may write it says where all phones get their configs from
+    if mode & 0o022 != 0 {
+        let message =
+            format!("can be written by others (mode {:04o}); look at it, then run: chmod 600 {name}", mode & 0o7777);
+        return fatal(0, message);
+    }
+    let us = rustix::process::geteuid().as_raw();
+    if meta.uid() != 0 && meta.uid() != us {
+        let message =
+            format!("belongs to user {}, who can change it; look at it, then run: chown root {name}", meta.uid());
+        return fatal(0, message);
+    }
     let text = match std::str::from_utf8(&bytes) {
         Ok(text) => text,
         // cut at the bound, possibly within a character: the reader tells that it is too large
@@ -83,6 +96,24 @@ mod test {
         }
         let (_dir, path) = file(b"config agent 'main'\n", 0o644);
         assert_eq!(load(&path, &[]).unwrap().warnings, []);
+    }
+
+    #[test]
+    fn a_file_that_others_can_change_is_refused() {
+        let text = b"config agent 'main'\n\toption provpass 'geheim'\n";
+        for mode in [0o620, 0o602, 0o666] {
+            let (_dir, path) = file(text, mode);
+            let problems = load(&path, &[]).unwrap_err().0;
+            assert!(problems[0].fatal && problems[0].message.contains("can be written by others"), "{mode:o}");
+        }
+        if rustix::process::geteuid().is_root() {
+            let (_dir, path) = file(text, 0o600);
+            std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+            let problems = load(&path, &[]).unwrap_err().0;
+            assert!(
+                problems[0].message.contains("belongs to user 65534") && problems[0].message.contains("chown root")
+            );
+        }
     }
 
     #[test]

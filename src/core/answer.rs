@@ -3,6 +3,7 @@
 use crate::core::outcome::Reason;
 use crate::core::types::ResourceKey;
 use crate::proto::mac::Mac;
+use std::fmt;
 use std::sync::Arc;
 
 /// Number of one waiting HTTP request, given by the server.
@@ -13,7 +14,7 @@ pub type StreamId = u32;
 /// An answer to one request.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// 200 (also where a Range makes it 206 in the end), 400, 403, 404, 405, 429, 503.
+    /// 200 (also where a Range makes it 206 in the end), 400, 403, 404, 405, 421, 429, 500, 503.
     pub status: u16,
     /// For the X-Phoneprov header.
     pub label: Label,
@@ -40,8 +41,8 @@ pub enum Label {
     None,
 }
 
-/// Where the body's bytes are.
-#[derive(Clone, Debug)]
+/// Where the body's bytes are. `Debug` shows none of them.
+#[derive(Clone)]
 pub enum Body {
     /// A reason in words, one line.
     Text(String),
@@ -51,6 +52,17 @@ pub enum Body {
     Stored(ResourceKey, u32),
     /// A shared file in RAM, perhaps still arriving.
     Stream(StreamId),
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Text(text) => write!(f, "Text({text:?})"),
+            Body::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Body::Stored(key, number) => write!(f, "Stored({key:?}, {number})"),
+            Body::Stream(id) => write!(f, "Stream({id})"),
+        }
+    }
 }
 
 impl Answer {

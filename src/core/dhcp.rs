@@ -80,6 +80,11 @@ impl Dhcp {
         self.servers.retain(|s| now.mono.saturating_duration_since(s.heard) < FORGET);
     }
 
+    /// Forgets servers on devices that are not served any more.
+    pub fn keep_devices(&mut self, served: impl Fn(&str) -> bool) {
+        self.servers.retain(|s| served(&s.device));
+    }
+
     /// The other servers.
     pub fn servers(&self) -> &[Server] {
         &self.servers

@@ -1,12 +1,12 @@
-//! The directory of phones: who was seen, how, and what is known of them. Bounded: strangers go first, phones that
-//! were served never.
+//! The directory of phones: who was seen, how, and what is known of them. Bounded: strangers make room for each other,
+//! those first whose names cost nothing to make up (see [`Standing`]); phones that were served never go.
 
 use crate::bounds;
 use crate::core::now::Now;
 use crate::core::types::{PhoneRecord, UnixTime};
 use crate::proto::mac::Mac;
 use crate::vendor::AgentFacts;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -45,9 +45,37 @@ pub struct Phone {
     pub record: Option<PhoneRecord>,
     /// When that was last written in this run.
     pub written: Option<Instant>,
+    /// It came while the enrolment window was open.
+    pub admitted: bool,
+    /// It may have nothing (`option enrol`), and was told so then.
+    pub refused: Option<Instant>,
+    /// Its place in the order in which strangers go.
+    rank: Rank,
 }
 
+/// How much a stranger has shown of itself. Who has shown least goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// Heard in DHCP alone: one forged frame does it.
+    Heard,
+    /// Has asked by PnP alone, a datagram whose MAC anybody can make up; or may have nothing.
+    Named,
+    /// Has spoken HTTP, or was admitted.
+    Spoke,
+}
+
+/// Among those of one standing, whoever was seen longest ago goes first.
+type Rank = (Standing, u64);
+
 impl Phone {
+    fn standing(&self) -> Standing {
+        match (self.by_http || self.admitted, self.by_pnp, self.refused) {
+            (true, _, None) => Standing::Spoke,
+            (false, false, _) => Standing::Heard,
+            _ => Standing::Named,
+        }
+    }
+
     /// What should be on flash of it.
     pub fn to_record(&self, refused_since: std::collections::BTreeMap<String, UnixTime>) -> PhoneRecord {
         PhoneRecord {
@@ -65,11 +93,16 @@ impl Phone {
 #[derive(Default)]
 pub struct Directory {
     phones: HashMap<Mac, Phone>,
+    /// Strangers, in the order in which they go. A phone that became known stays until its turn comes.
+    strangers: BTreeSet<(Rank, Mac)>,
+    /// Counts sightings: unlike the clock it never jumps.
+    sightings: u64,
     /// When room was last made for a phone known from DHCP alone.
     swept: Option<Instant>,
 }
 
-/// How often room is made for a phone that is known from DHCP alone.
+/// How often room is made for a phone that is known from DHCP alone: a flood of forged frames takes an hour to push out
+/// the phones that were heard before it.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// What DHCP says of a phone.
@@ -122,6 +155,9 @@ fn fresh(mac: Mac, vendor: &str, device: usize, now: Now) -> Phone {
         by_dhcp: false,
         record: None,
         written: None,
+        admitted: false,
+        refused: None,
+        rank: (Standing::Heard, 0),
     }
 }
 
@@ -161,6 +197,9 @@ impl Directory {
             by_dhcp: false,
             record: Some(record),
             written: None,
+            admitted: false,
+            refused: None,
+            rank: (Standing::Spoke, 0),
         };
         self.phones.insert(mac, phone);
     }
@@ -188,16 +227,16 @@ impl Directory {
         if seen.facts.firmware.is_some() {
             phone.firmware = seen.facts.firmware;
         }
-        Some(phone)
+        self.sightings += 1;
+        self.place(seen.mac, self.sightings);
+        self.phones.get_mut(&seen.mac)
     }
 
     /// A phone was heard in DHCP. That is a claim and no more: one forged frame makes it. So it fills in what is not
     /// known yet, and changes nothing that the phone has said by PnP or HTTP; but for an address that is confirmed.
     pub fn claimed(&mut self, claim: Claim<'_>, now: Now) -> Noted {
         if !self.phones.contains_key(&claim.mac) && self.phones.len() >= bounds::PHONES {
-            // looking for a place costs a walk through all phones: a flood shall not lead to one a frame
-            let just = self.swept.is_some_and(|at| now.mono.saturating_duration_since(at) < SWEEP);
-            if just {
+            if self.swept.is_some_and(|at| now.mono.saturating_duration_since(at) < SWEEP) {
                 return Noted::NoRoom;
             }
             self.swept = Some(now.mono);
@@ -215,7 +254,7 @@ impl Directory {
         phone.model = phone.model.take().or(claim.facts.model);
         phone.firmware = phone.firmware.take().or(claim.facts.firmware);
         let free = phone.ip.is_none() || phone.ip_is_claim || claim.confirmed;
-        match claim.ip.filter(|_| free) {
+        let noted = match claim.ip.filter(|_| free) {
             Some(ip) if phone.ip != Some(ip) => {
                 phone.ip = Some(ip);
                 phone.ip_is_claim = true;
@@ -224,20 +263,62 @@ impl Directory {
             }
             _ if first => Noted::First,
             _ => Noted::Again,
+        };
+        if phone.standing() == Standing::Heard {
+            self.sightings += 1;
+            self.place(claim.mac, self.sightings);
+        }
+        noted
+    }
+
+    /// Is there a place for this phone? Strangers go, in their order; for one that is known from DHCP alone only its
+    /// like.
+    fn make_room(&mut self, mac: Mac, claim: bool) -> bool {
+        while !self.phones.contains_key(&mac) && self.phones.len() >= bounds::PHONES {
+            let Some((rank, first)) = self.strangers.first().copied() else { return false };
+            let stranger = self.phones.get(&first).is_some_and(|p| p.record.is_none());
+            if stranger && claim && rank.0 != Standing::Heard {
+                return false;
+            }
+            self.strangers.pop_first();
+            if stranger {
+                self.phones.remove(&first);
+            }
+        }
+        true
+    }
+
+    /// Puts a stranger where it belongs now in the order in which they go.
+    fn place(&mut self, mac: Mac, sighting: u64) {
+        let Some(phone) = self.phones.get_mut(&mac) else { return };
+        self.strangers.remove(&(phone.rank, mac));
+        if phone.record.is_none() {
+            phone.rank = (phone.standing(), sighting);
+            self.strangers.insert((phone.rank, mac));
         }
     }
 
-    /// Is there a place for this phone? Strangers go: those first that are known from DHCP alone, and for one such only
-    /// they.
-    fn make_room(&mut self, mac: Mac, claim: bool) -> bool {
-        if self.phones.contains_key(&mac) || self.phones.len() < bounds::PHONES {
-            return true;
+    /// It may have its config, and with `admit` it stays so. True: it was not admitted before.
+    pub fn let_in(&mut self, mac: Mac, admit: bool) -> bool {
+        let Some(phone) = self.phones.get_mut(&mac) else { return false };
+        phone.refused = None;
+        let admitted = admit && phone.record.is_none() && !phone.admitted;
+        phone.admitted |= admitted;
+        let (_, sighting) = phone.rank;
+        self.place(mac, sighting);
+        admitted
+    }
+
+    /// It may have nothing. True: that was not said of it within `again`.
+    pub fn refuse(&mut self, mac: Mac, again: Duration, now: Instant) -> bool {
+        let Some(phone) = self.phones.get_mut(&mac) else { return false };
+        let news = phone.refused.is_none_or(|at| now.saturating_duration_since(at) >= again);
+        if news {
+            phone.refused = Some(now);
+            let (_, sighting) = phone.rank;
+            self.place(mac, sighting);
         }
-        let spoke = |p: &Phone| p.by_pnp || p.by_http;
-        let strangers = self.phones.values().filter(|p| p.record.is_none() && !(claim && spoke(p)));
-        let Some(oldest) = strangers.min_by_key(|p| (spoke(p), p.last_seen)).map(|p| p.mac) else { return false };
-        self.phones.remove(&oldest);
-        true
+        news
     }
 
     /// One phone.
@@ -252,7 +333,14 @@ impl Directory {
 
     /// Forgets one phone.
     pub fn forget(&mut self, mac: Mac) -> bool {
-        self.phones.remove(&mac).is_some()
+        let Some(gone) = self.phones.remove(&mac) else { return false };
+        self.strangers.remove(&(gone.rank, mac));
+        true
+    }
+
+    /// All, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Phone> {
+        self.phones.values()
     }
 
     /// All, ordered by MAC.
@@ -300,6 +388,7 @@ mod test {
         assert_eq!(d.sorted().len(), bounds::PHONES);
         assert!((0..10).all(|i| d.get(mac(i)).is_some()));
         assert!(d.get(mac(3 * bounds::PHONES as u32 - 1)).is_some());
+        assert!(d.strangers.len() <= bounds::PHONES);
     }
 
     fn claim(mac: Mac, ip: [u8; 4], confirmed: bool) -> Claim<'static> {
@@ -357,5 +446,75 @@ mod test {
         }
         assert!(d.get(last).is_none(), "claims go first");
         assert_eq!(d.claimed(claim(last, [0; 4], false), now(9)), Noted::NoRoom, "and take no place of others");
+    }
+
+    #[test]
+    fn who_has_spoken_http_outlives_a_flood_of_names_by_udp() {
+        let mut d = Directory::default();
+        let now = Now { mono: Instant::now(), unix: 100 };
+        let mac = |i: u32| {
+            let b = i.to_be_bytes();
+            Mac([0, 4, b[0], b[1], b[2], b[3]])
+        };
+        let mut seen = |i: u32, by| {
+            let facts = AgentFacts::default();
+            let seen = Seen { mac: mac(i), vendor: "snom", by, ip: Ipv4Addr::LOCALHOST, device: 0, facts };
+            d.seen(seen, now).is_some()
+        };
+        assert!(seen(1, SeenBy::Pnp) && seen(1, SeenBy::Http));
+        assert!((2..3 * bounds::PHONES as u32).all(|i| seen(i, SeenBy::Pnp)));
+        assert!(d.get(mac(1)).is_some() && d.get(mac(2)).is_none());
+        // one that became known does not hold the others up
+        d.get_mut(mac(3 * bounds::PHONES as u32 - 1)).unwrap().record = Some(PhoneRecord {
+            mac: "x".into(),
+            vendor: "snom".into(),
+            model: None,
+            firmware: None,
+            first_seen: 1,
+            refused_since: Default::default(),
+        });
+        let mut seen = |i: u32| {
+            let facts = AgentFacts::default();
+            let seen =
+                Seen { mac: mac(i), vendor: "snom", by: SeenBy::Http, ip: Ipv4Addr::LOCALHOST, device: 0, facts };
+            d.seen(seen, now).is_some()
+        };
+        assert!((20_000..20_000 + 2 * bounds::PHONES as u32).all(&mut seen));
+        assert!(d.get(mac(3 * bounds::PHONES as u32 - 1)).is_some(), "served: never");
+        assert!(d.forget(mac(20_000 + 2 * bounds::PHONES as u32 - 1)));
+        assert_eq!(d.sorted().len(), bounds::PHONES - 1);
+    }
+
+    #[test]
+    fn the_refused_go_before_the_served_and_not_for_claims() {
+        let mut d = Directory::default();
+        let now = Now { mono: Instant::now(), unix: 100 };
+        let mac = |i: u32| {
+            let b = i.to_be_bytes();
+            Mac([0, 4, b[0], b[1], b[2], b[3]])
+        };
+        let seen = |i: u32, by| {
+            let facts = AgentFacts::default();
+            Seen { mac: mac(i), vendor: "snom", by, ip: Ipv4Addr::LOCALHOST, device: 0, facts }
+        };
+        // heard, asked by PnP, refused by HTTP, served by HTTP, admitted; each seen before the next
+        d.claimed(claim(mac(1), [10, 0, 0, 1], false), now);
+        d.seen(seen(4, SeenBy::Http), now);
+        d.claimed(claim(mac(5), [10, 0, 0, 5], false), now);
+        assert!(d.let_in(mac(5), true) && !d.let_in(mac(5), true), "admitted once");
+        d.seen(seen(2, SeenBy::Pnp), now);
+        d.seen(seen(3, SeenBy::Http), now);
+        let again = Duration::from_secs(600);
+        assert!(d.refuse(mac(3), again, now.mono) && !d.refuse(mac(3), again, now.mono), "told once");
+        let order = |d: &Directory| d.strangers.iter().map(|(_, m)| *m).collect::<Vec<_>>();
+        assert_eq!(order(&d), [1, 2, 3, 4, 5].map(mac));
+        // a forged frame in the name of one that has spoken moves nothing, and one of the first makes it seen
+        d.claimed(claim(mac(2), [10, 0, 0, 9], false), now);
+        d.claimed(claim(mac(6), [10, 0, 0, 6], false), now);
+        d.claimed(claim(mac(1), [10, 0, 0, 1], false), now);
+        assert_eq!(order(&d), [6, 1, 2, 3, 4, 5].map(mac));
+        assert!(!d.let_in(mac(3), false));
+        assert_eq!(order(&d), [6, 1, 2, 4, 5, 3].map(mac), "may have its config again");
+        assert!(d.forget(mac(4)) && !order(&d).contains(&mac(4)));
     }
 }

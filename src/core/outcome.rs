@@ -30,8 +30,8 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The outcome of one fetch of a config.
-#[derive(Clone, Debug)]
+/// The outcome of one fetch of a config. `Debug` shows no byte of it.
+#[derive(Clone)]
 pub enum Outcome {
     /// 200, and good for this vendor's phone.
     Good {
@@ -54,6 +54,18 @@ pub enum Outcome {
     Empty,
     /// Anything else; the text is a clause for admins.
     Bad(Reason, String),
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Good { body, .. } => write!(f, "Good({} bytes)", body.len()),
+            Outcome::Temporary { body } => write!(f, "Temporary({} bytes)", body.len()),
+            Outcome::NotModified => f.write_str("NotModified"),
+            Outcome::Empty => f.write_str("Empty"),
+            Outcome::Bad(reason, why) => write!(f, "Bad({reason}, {why:?})"),
+        }
+    }
 }
 
 impl Outcome {

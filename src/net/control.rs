@@ -191,6 +191,29 @@ mod test {
     use super::*;
 
     #[test]
+    fn callers_and_their_requests_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let mut control = Control::open(&path).unwrap();
+        let now = Instant::now();
+        let callers: Vec<UnixStream> =
+            (0..bounds::CONTROL_CONNECTIONS + 3).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        control.turn(now);
+        assert_eq!(control.connections.len(), bounds::CONTROL_CONNECTIONS, "the others wait");
+        drop(callers);
+        (0..3).for_each(|_| _ = control.turn(now));
+        assert_eq!(control.connections.len(), 0);
+        let mut ask = |bytes: usize| {
+            let mut caller = UnixStream::connect(&path).unwrap();
+            let end = "{\"op\":\"x\"}\n";
+            caller.write_all(format!("{}{end}", " ".repeat(bytes - end.len())).as_bytes()).unwrap();
+            control.turn(now).0.len()
+        };
+        assert_eq!(ask(bounds::CONTROL_REQUEST), 1);
+        assert_eq!(ask(bounds::CONTROL_REQUEST + 2048), 0, "closed without an answer");
+    }
+
+    #[test]
     fn a_caller_who_leaves_is_noticed_and_one_who_only_stops_sending_is_answered() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");

@@ -5,6 +5,7 @@ use crate::bounds;
 use crate::config::{Config, DhcpMode};
 use crate::core::agent::Device;
 use crate::net::mailbox::{Letter, Mailbox};
+use crate::net::panics::caught;
 use crate::proto::dhcp::{filter, Frame, SERVER};
 use crate::proto::mac::Mac;
 use pnet_datalink::Channel;
@@ -22,6 +23,10 @@ pub(crate) const TURN: usize = 64;
 const CHECK: Duration = Duration::from_secs(60);
 /// And how often while it does not: whoever mends it wants to see that it is mended.
 const CHECK_TROUBLE: Duration = Duration::from_secs(5);
+
+const MISTAKE: &str =
+    "whether the router's own DHCP server tells phones their URL could not be found out: a mistake in \
+                       the agent; its log says where";
 
 /// Reads that server's settings: what keeps phones on these devices from being told, a sentence each.
 pub type Settings = Arc<dyn Fn(&Config, &[Device]) -> Vec<String> + Send + Sync>;
@@ -94,21 +99,28 @@ impl Watch {
             let post = mailbox.post();
             let settings = settings.map(|read| (Arc::clone(read), config.clone(), devices.to_vec()));
             let look = move || {
-                let mut found: Vec<String> = nobody_serves().into_iter().collect();
-                if let Some((read, config, devices)) = settings {
-                    found.extend(read(&config, &devices));
-                }
-                post.send(Letter::DhcpChecked(found));
+                let found = caught(|| {
+                    let mut found: Vec<String> = nobody_serves().into_iter().collect();
+                    if let Some((read, config, devices)) = settings {
+                        found.extend(read(&config, &devices));
+                    }
+                    found
+                });
+                // without a letter it would never be looked again
+                post.send(Letter::DhcpChecked(found.unwrap_or_else(|| vec![MISTAKE.to_string()])));
             };
             self.checking = std::thread::Builder::new().name("dhcp".into()).spawn(look).is_ok();
         }
         again
     }
 
-    /// The thread has reported.
+    /// The thread has reported. What it found of the devices and the config before these is of no interest: it is
+    /// looked again soon.
     pub(crate) fn checked(&mut self, found: Vec<String>) {
         self.checking = false;
-        self.found = if self.wanted { found } else { Vec::new() };
+        if self.checked.is_some() {
+            self.found = if self.wanted { found } else { Vec::new() };
+        }
     }
 }
 

@@ -241,6 +241,20 @@ mod test {
     }
 
     #[test]
+    fn a_trickle_is_given_up_after_a_minute() {
+        let (mailbox, arriving) = (Mailbox::new().unwrap(), Arriving::default());
+        let after = |seconds: u64, bytes: usize| {
+            let mut s = sink(&mailbox, 1 << 20, &arriving);
+            assert!(s.head(&head(Some(1 << 20))));
+            s.begin = Instant::now() - std::time::Duration::from_secs(seconds);
+            s.chunk(&vec![0; bytes])
+        };
+        let (minute, enough) = (RATE_AFTER, (RATE_AFTER * bounds::SHARED_RATE) as usize);
+        assert!(after(minute - 1, 1), "not before");
+        assert!(after(minute, enough + 16_000) && !after(minute, enough / 2));
+    }
+
+    #[test]
     fn files_that_arrive_together_share_the_ram() {
         let (mailbox, arriving) = (Mailbox::new().unwrap(), Arriving::default());
         let mut all: Vec<IntoStream> = (0..3).map(|_| sink(&mailbox, 3 << 20, &arriving)).collect();

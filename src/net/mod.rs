@@ -10,10 +10,14 @@ mod devices;
 mod dhcp;
 mod disk;
 mod fetch;
+mod folders;
 mod http;
 mod mailbox;
 mod neighbours;
+pub mod panics;
 pub mod runtime;
+#[cfg(test)]
+mod runtime_test;
 mod sip;
 mod stream;
 

@@ -9,13 +9,14 @@ use crate::net::client::Client;
 use crate::net::control::Control;
 pub use crate::net::devices::Source as DeviceSource;
 pub use crate::net::dhcp::Settings as DhcpSettings;
-use crate::net::dhcp::{self, Watch};
+use crate::net::dhcp::Watch;
 use crate::net::disk::{Disk, Write};
 use crate::net::http::{Bodies, Server, Source, Unserved};
 use crate::net::mailbox::{Letter, Mailbox, Waker};
-use crate::net::neighbours::Neighbours;
+use crate::net::neighbours::{self, Neighbours};
+use crate::net::panics::caught;
 use crate::net::stream::Stream;
-use crate::net::{fetch, sip};
+use crate::net::{fetch, folders, sip};
 use crate::proto::url;
 use crate::store::{self, Store, StoreError};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
@@ -28,6 +29,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
+mod dhcp;
+mod watch;
+
+use watch::{MISTAKE, RELOAD_PAUSE};
+
 /// How often the devices are looked at: a bridge that comes back is joined again within this time.
 const LOOK: Duration = Duration::from_secs(3);
 /// How often status.json is renewed.
@@ -35,8 +41,8 @@ const STATUS: Duration = Duration::from_secs(30);
 /// SIP datagrams of one device before it is the others' turn.
 const SIP_TURN: usize = 256;
 
-/// Reads the config again.
-pub type Reload = Box<dyn FnMut() -> Result<Config, String> + Send>;
+/// Reads the config again: it, and the names of the devices to serve.
+pub type Reload = Box<dyn FnMut() -> Result<(Config, Vec<String>), String> + Send>;
 
 /// What the loop is started with.
 pub struct Options {
@@ -82,6 +88,11 @@ pub struct Runtime {
     devices: Vec<Device>,
     neighbours: Neighbours,
     looked: Instant,
+    /// SIGHUP came.
+    reload_wanted: bool,
+    reloaded: Option<Instant>,
+    /// Timer turns that panicked, one after the other.
+    timer_panics: u32,
     status_written: Option<Instant>,
     troubles: Vec<String>,
     stop: Arc<AtomicBool>,
@@ -113,6 +124,8 @@ impl Runtime {
         let agent = &mut options.config.agent;
         std::fs::create_dir_all(&agent.run_dir)
             .map_err(|e| format!("cannot make run_dir {}: {e}", agent.run_dir.display()))?;
+        folders::check("run_dir", &agent.run_dir)?;
+        folders::check("state_dir", &agent.state_dir)?;
         let socket = agent.run_dir.join("control.sock");
         let control = Control::open(&socket).map_err(|e| {
             let hint = match e.kind() {
@@ -161,12 +174,15 @@ impl Runtime {
             devices,
             neighbours: Neighbours::default(),
             looked: started.mono,
+            reload_wanted: false,
+            reloaded: None,
+            timer_panics: 0,
             status_written: None,
             troubles: Vec::new(),
             stop: Arc::new(AtomicBool::new(false)),
         };
         runtime.open_sip(&[], troubles);
-        runtime.open_dhcp(&[]);
+        runtime.open_dhcp(&[], started);
         Ok(runtime)
     }
 
@@ -191,52 +207,59 @@ impl Runtime {
         &self.troubles
     }
 
-    /// Serves until told to stop.
-    pub fn run(&mut self) {
+    /// Serves until told to stop. A mistake of ours ends what it happened in and nothing else.
+    ///
+    /// # Errors
+    /// What cannot be gone on with; a new start can.
+    pub fn run(&mut self) -> Result<(), String> {
         let mut asked = Vec::new();
         let mut actions = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
             let ready = self.wait();
             let now = now();
+            self.agent.tend_clock(now, &mut actions);
             if ready.signals {
-                self.signals(now, &mut actions);
+                self.signals();
             }
+            self.tend_reload(now, &mut actions);
             for letter in self.mailbox.take() {
-                self.letter(letter, now, &mut actions);
+                if caught(|| self.letter(letter, now, &mut actions)).is_none() {
+                    self.panicked("an answer of the upstream or the store", now);
+                }
             }
             for device in 0..self.sip.len() {
-                if ready.sip.get(device) == Some(&true) {
-                    self.datagrams(device, now, &mut actions);
+                if ready.sip.get(device) == Some(&true)
+                    && caught(|| self.datagrams(device, now, &mut actions)).is_none()
+                {
+                    self.panicked("a datagram", now);
                 }
             }
             for (device, _) in ready.taps.iter().enumerate().filter(|(_, moved)| **moved) {
-                self.frames(device, now, &mut actions);
+                if caught(|| self.frames(device, now, &mut actions)).is_none() {
+                    self.panicked("a DHCP frame", now);
+                }
             }
             for id in self.server.turn(&ready.http, now.mono, &mut asked) {
                 self.agent.request_gone(id);
             }
+            for _ in 0..self.server.take_panics() {
+                self.panicked("a connection", now);
+            }
             if ready.control {
-                let (requests, left) = self.control.turn(now.mono);
-                for (id, request) in requests {
-                    self.agent.control(id, &request, now, &mut actions);
-                }
-                for id in left {
-                    self.agent.control_gone(id);
-                }
+                self.control(now, &mut actions);
             }
             if self.agent.poll_at() <= now.mono {
-                self.agent.timeout(now, &mut actions);
+                self.timers(now, &mut actions)?;
             }
             if now.mono.saturating_duration_since(self.looked) >= LOOK {
                 self.look(now);
-                let settings = self.options.dhcp_settings.as_ref();
-                if self.dhcp.check(now.mono, &self.mailbox, settings, self.agent.config(), &self.devices) {
-                    self.open_dhcp(&self.devices.clone());
-                }
+                self.watch_disk(now)?;
+                self.check_dhcp(now);
             }
             self.perform(&mut asked, &mut actions, now);
             self.write_status(now);
         }
+        Ok(())
     }
 
     /// Waits until a socket moves or something is due.
@@ -268,7 +291,8 @@ impl Runtime {
             fds.push(watch(fd, read, write));
         }
         let due = [Some(self.agent.poll_at()), self.server.poll_at(now), Some(self.looked + LOOK)];
-        let due = due.into_iter().flatten().min().unwrap_or(now);
+        let reload = self.reloaded.filter(|_| self.reload_wanted).map(|at| at + RELOAD_PAUSE);
+        let due = due.into_iter().flatten().chain(reload).min().unwrap_or(now);
         // rounded up by a millisecond, so that what is due is due when we wake
         let wait = due.saturating_duration_since(now) + Duration::from_millis(1);
         let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos() as _ };
@@ -300,16 +324,6 @@ impl Runtime {
         }
     }
 
-    fn frames(&mut self, device: usize, now: Now, actions: &mut Vec<Action>) {
-        let mut buffer = [0u8; bounds::DHCP_FRAME + 1];
-        for _ in 0..dhcp::TURN {
-            let Some(Some(tap)) = self.dhcp.taps().get(device) else { return };
-            let Some(n) = tap.receive(&mut buffer) else { return };
-            let bytes = buffer.get(..n).unwrap_or_default();
-            self.agent.dhcp_frame(device, bytes, &self.neighbours, now, actions);
-        }
-    }
-
     fn letter(&mut self, letter: Letter, now: Now, actions: &mut Vec<Action>) {
         match letter {
             Letter::Config { id, outcome } => self.agent.fetched(id, outcome, now, actions),
@@ -331,10 +345,20 @@ impl Runtime {
     fn perform(&mut self, asked: &mut Vec<Asked>, actions: &mut Vec<Action>, now: Now) {
         while !asked.is_empty() || !actions.is_empty() {
             for a in std::mem::take(asked) {
-                self.agent.request(&a, &self.neighbours, now, actions);
+                if caught(|| self.agent.request(&a, &self.neighbours, now, actions)).is_none() {
+                    self.panicked("a request", now);
+                    actions.push(Action::Answer(a.id, Answer::error(500, MISTAKE)));
+                }
             }
             for action in std::mem::take(actions) {
-                self.act(action, asked, now);
+                let answered = match &action {
+                    Action::Answer(id, answer) if answer.status != 500 => Some(*id),
+                    _ => None,
+                };
+                if caught(|| self.act(action, asked, now)).is_none() {
+                    self.panicked("an answer or a message", now);
+                    actions.extend(answered.map(|id| Action::Answer(id, Answer::error(500, MISTAKE))));
+                }
             }
         }
     }
@@ -351,6 +375,12 @@ impl Runtime {
                 let Some(Some(tap)) = self.dhcp.taps().get(device) else { return };
                 if let Err(e) = tap.send(to_mac, from, to, &payload) {
                     log::debug!("dhcp: cannot send to {to}: {e}");
+                }
+            }
+            Action::Resolve { device, ip } => {
+                let Some(device) = self.devices.get(device) else { return };
+                if let Some(own) = device.address_for(ip) {
+                    neighbours::resolve(&device.name, own, ip);
                 }
             }
             Action::Answer(id, answer) => {
@@ -458,12 +488,6 @@ impl Runtime {
         self.troubles = troubles;
     }
 
-    /// Raw sockets for the devices as they are now, and what is wrong with DHCP.
-    fn open_dhcp(&mut self, before: &[Device]) {
-        self.dhcp.open(&self.devices, before, self.agent.config().agent.dhcp);
-        self.agent.set_dhcp_troubles(self.dhcp.troubles(), now());
-    }
-
     /// Looks at the devices again, and at what could not be opened before.
     fn look(&mut self, now: Now) {
         self.looked = now.mono;
@@ -476,57 +500,8 @@ impl Runtime {
         self.agent.set_devices(self.devices.clone(), now);
         self.open_sip(&before, troubles);
         if before != self.devices {
-            self.open_dhcp(&before);
+            self.open_dhcp(&before, now);
         }
-    }
-
-    fn signals(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let Some(signals) = &mut self.options.signals else { return };
-        let mut bytes = [0u8; 64];
-        if signals.end.read(&mut bytes).is_ok_and(|n| n > 0) {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-        if signals.reload.read(&mut bytes).is_ok_and(|n| n > 0) {
-            self.reload(now, actions);
-        }
-    }
-
-    fn reload(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let Some(reload) = &mut self.options.reload else { return };
-        match reload() {
-            Ok(mut config) => {
-                self.keep_for_life(&mut config);
-                match Client::new(config.agent.ca_file.as_deref()) {
-                    Ok(client) => self.client = Arc::new(client),
-                    Err(why) => log::warn!("{why}; the certificates read before stay in use"),
-                }
-                if config.agent.port != self.agent.config().agent.port {
-                    self.server.close_listeners();
-                }
-                self.agent.reload(config, now, actions);
-                self.bodies.clear();
-                let (_, troubles) = self.server.listen(&self.devices, self.agent.config().agent.port);
-                let before = self.devices.clone();
-                self.open_sip(&before, troubles);
-                self.open_dhcp(&before);
-            }
-            Err(why) => self.agent.reload_failed(&why, now),
-        }
-    }
-
-    /// What is opened at the start stays as it is until the next.
-    fn keep_for_life(&self, config: &mut Config) {
-        let (old, new) = (&self.agent.config().agent, &mut config.agent);
-        let changed = [
-            ("state_dir", old.state_dir != new.state_dir),
-            ("run_dir", old.run_dir != new.run_dir),
-            ("device", old.devices != new.devices),
-            ("network", old.networks != new.networks),
-        ];
-        for (option, _) in changed.iter().filter(|(_, changed)| *changed) {
-            log::warn!("option {option} was changed: that takes a restart (/etc/init.d/phoneprov restart)");
-        }
-        (new.state_dir, new.run_dir) = (old.state_dir.clone(), old.run_dir.clone());
     }
 
     fn write_status(&mut self, now: Now) {

@@ -28,6 +28,8 @@ pub(super) enum Unread {
     Missing,
     /// A link, a folder, a device: nothing that the store wrote.
     NotAFile,
+    /// Another user's, or others may write it: it need not be what the store wrote.
+    Foreign,
     /// More than the limit.
     TooLarge,
     /// The system said no.
@@ -85,6 +87,10 @@ impl Folder {
         let stat = rustix::fs::fstat(&fd).map_err(failed)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(Unread::NotAFile);
+        }
+        let us = rustix::process::geteuid().as_raw();
+        if (stat.st_uid != us && stat.st_uid != 0) || stat.st_mode & 0o022 != 0 {
+            return Err(Unread::Foreign);
         }
         let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
         if size > limit {

@@ -20,6 +20,8 @@ pub(super) const PHONE_MAX: usize = 16 * 1024;
 /// Sentences about single files; more are counted only.
 const SENTENCES: usize = 64;
 
+const FOREIGN: &str = "it belongs to another user, or others may write it";
+
 /// One resource that is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -63,6 +65,7 @@ pub(super) fn load(folder: &Folder, mac: Mac, name: &str) -> Result<(file::Head,
         Ok(bytes) => bytes,
         Err(Unread::Missing) => return Err(Unusable::Missing),
         Err(Unread::NotAFile) => return Err(Unusable::NotAFile),
+        Err(Unread::Foreign) => return Err(Unusable::Damaged(FOREIGN)),
         Err(Unread::TooLarge) => return Err(Unusable::Damaged("it is larger than any stored config")),
         Err(Unread::Failed(error)) => return Err(Unusable::Failed(error)),
     };
@@ -183,6 +186,7 @@ impl Scan {
                 self.tally.not_ours += 1;
                 return;
             }
+            Err(Unread::Foreign) => FOREIGN,
             Err(Unread::TooLarge) => "it is larger than any phone's record",
             Err(Unread::Failed(error)) => return self.say(error.to_string()),
         };

@@ -497,3 +497,26 @@ fn a_reader_does_not_wait_for_a_writer() {
         assert_eq!(read.unwrap(), (Ok(b"one".to_vec()), Err(StoreError::NotFound), true, true));
     });
 }
+
+#[test]
+fn what_others_could_have_written_is_not_served() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = folder();
+    let (store, _) = open_counted(dir.path());
+    let (a, b) = (key(1, "a"), key(2, "b"));
+    put(&store, &a, 1, b"one").unwrap();
+    put(&store, &b, 1, b"two").unwrap();
+    let file = path(dir.path(), &a, 1);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let Err(StoreError::Damaged(why)) = store.read(&a, 1) else { panic!("served") };
+    assert!(why.contains("others may write it"), "{why}");
+    let mut others = 1;
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(path(dir.path(), &b, 1), Some(65_534), None).unwrap();
+        others = 2;
+    }
+    drop(store);
+    let opened = open(dir.path()).unwrap();
+    assert_eq!(opened.found.len(), 2 - others);
+    assert_eq!(opened.damaged.len(), others - 1, "{:?}", opened.damaged);
+}

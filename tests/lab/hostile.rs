@@ -46,7 +46,9 @@ fn huge_content_length() {
     let Some((t, body)) = lab("hostile-length") else { return };
     for length in ["18446744073709551615", "4000000000", "9999999999999999999999", "-1", "0x10", "1e3", "5, 6"] {
         for method in ["GET", "POST", "PUT"] {
-            let head = format!("{method} /snom/settings.php HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+            let head = format!(
+                "{method} /snom/settings.php HTTP/1.1\r\nHost: 192.168.77.1:8480\r\nContent-Length: {length}\r\n\r\n"
+            );
             if let Some(a) = say(t.phone(0), head.as_bytes()) {
                 assert!((400..=417).contains(&a.status) || a.status == 501, "{method} {length}: {}", a.status);
             }
@@ -54,7 +56,7 @@ fn huge_content_length() {
         }
     }
     let twice =
-        "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
+        "GET / HTTP/1.1\r\nHost: 192.168.77.1:8480\r\nContent-Length: 0\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert!(say(t.phone(0), twice.as_bytes()).is_none_or(|a| a.status >= 400));
     unharmed(&t, &body);
 }
@@ -139,7 +141,7 @@ fn two_hundred_half_open_connections() {
     let mut held = Vec::new();
     for i in 0..200 {
         let Ok(mut s) = t.phone(0).connect() else { continue };
-        let _ = s.write_all(&b"GET /snom/settings.php HTTP/1.1\r\nHost: x\r\n"[..i % 40]);
+        let _ = s.write_all(&b"GET /snom/settings.php HTTP/1.1\r\nHost: 192.168.77.1:8480\r\n"[..i % 40]);
         held.push(s);
     }
     for _ in 0..5 {
@@ -175,7 +177,7 @@ fn clients_that_send_and_read_one_byte_at_a_time() {
             scope.spawn(|| {
                 let Ok(mut s) = t.phone(0).connect() else { return };
                 let request = format!(
-                    "GET {} HTTP/1.1\r\nHost: x\r\nUser-Agent: {}\r\n\r\n",
+                    "GET {} HTTP/1.1\r\nHost: 192.168.77.1:8480\r\nUser-Agent: {}\r\n\r\n",
                     t.phone(0).config_target(),
                     "x".repeat(500)
                 );
@@ -218,19 +220,19 @@ fn a_slow_request_is_thrown_out_after_ten_seconds() {
 #[test]
 fn garbage() {
     let Some((t, body)) = lab("hostile-garbage") else { return };
-    let long = format!("GET /snom/{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(4000));
+    let long = format!("GET /snom/{} HTTP/1.1\r\nHost: 192.168.77.1:8480\r\n\r\n", "a".repeat(4000));
     let headers = format!("GET /snom/ HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(100));
     for bytes in [
         &b"\r\n\r\n"[..],
         b"\0\0\0\0\r\n\r\n",
         b"GET\r\n\r\n",
         b"GET /snom/settings.php?mac=000413000002 HTTP/9.9\r\n\r\n",
-        b"GET /snom/%00%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /snom/..//..//..//etc/shadow HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET http://prov.example.test/ HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /snom/-//other.example.test/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /snom/%00%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: 192.168.77.1:8480\r\n\r\n",
+        b"GET /snom/..//..//..//etc/shadow HTTP/1.1\r\nHost: 192.168.77.1:8480\r\n\r\n",
+        b"GET http://prov.example.test/ HTTP/1.1\r\nHost: 192.168.77.1:8480\r\n\r\n",
+        b"GET /snom/-//other.example.test/ HTTP/1.1\r\nHost: 192.168.77.1:8480\r\n\r\n",
         b"GET /snom/a\r\nX: y HTTP/1.1\r\n\r\n",
-        b"CONNECT prov.example.test:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT prov.example.test:443 HTTP/1.1\r\nHost: 192.168.77.1:8480\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello\r\n\r\n",
         long.as_bytes(),
         headers.as_bytes(),
@@ -258,7 +260,7 @@ fn http_1_0_and_keep_alive_and_pipelining() {
     let mut s = t.phone(1).connect().unwrap();
     for _ in 0..5 {
         let begin = Instant::now();
-        s.write_all(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+        s.write_all(format!("GET {target} HTTP/1.1\r\nHost: 192.168.77.1:8480\r\n\r\n").as_bytes()).unwrap();
         let a = http::read_answer(&mut s, begin, Duration::from_secs(5)).expect("an answer");
         assert!(a.status == 200 && a.body == body);
     }

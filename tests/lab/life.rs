@@ -4,6 +4,7 @@
 use crate::bodies::{self, PROVPASS};
 use crate::build::{Lab, Test};
 use crate::faulty::Fault;
+use crate::frames::{client, frame, Card};
 use crate::http::{self, Answer};
 use crate::netns::{self, Ns};
 use crate::phone::Phone;
@@ -110,10 +111,57 @@ fn a_broken_config_is_not_taken_and_said() {
     assert!(events(&t, "agent").trim_end().ends_with("the config was read again"));
 
     // what a running agent cannot change is said
-    edit(&t, |c| c.replace("list device 'br-lan'", "list device 'br-other'"));
+    edit(&t, |c| c.replace("/state'", "/other'"));
     hup(&t);
-    assert!(t.agent().log().contains("list device has changed: that takes effect with the next start"));
+    assert!(t.agent().log().contains("option state_dir has changed: that takes effect with the next start"));
     assert_eq!(t.phone(0).config().status, 200);
+}
+
+#[test]
+fn a_reload_takes_other_devices_and_a_storm_of_them_is_one_a_second() {
+    let Some(t) = Test::new("life-devices").phone(SNOM).option("dhcp", "responder").start() else { return };
+    let one = t.put_snom(0, "one");
+    let mut card = Card::of(&t.phone(0).ns);
+    let mut discover =
+        || card.send(&frame(card.mac, Ipv4Addr::UNSPECIFIED, &client(card.mac, 1, Ipv4Addr::UNSPECIFIED, &[])));
+    let by_dhcp = || t.agent().entry(SNOM)["seen_by"].as_array().is_some_and(|by| by.contains(&"dhcp".into()));
+    assert_eq!(t.phone(0).config().body, one);
+    let router = t.agent().router();
+    router.ip("link add br-two address 02:77:00:00:00:02 type bridge");
+    router.ip("link set br-two up");
+    router.ip("addr add 192.168.88.1/24 dev br-two");
+    edit(&t, |c| c.replace("list device 'br-lan'", "list device 'br-two'"));
+    hup(&t);
+    let names =
+        |t: &Lab| t.agent().status()["devices"].as_array().map(|d| d.iter().map(|d| d["name"].clone()).collect());
+    assert_eq!(names(&t), Some(vec!["br-two".into()]));
+    assert!(events(&t, "device").contains("br-lan is served no more"));
+    assert!(t.phone(0).try_get(&t.phone(0).config_target(), &[]).is_err(), "nobody listens there");
+    discover();
+    assert_eq!(pnp(t.phone(0), "snom-d120"), None);
+    assert!(!by_dhcp(), "nor is DHCP heard there");
+    // a device that does not exist yet is no reason not to serve the others
+    edit(&t, |c| c.replace("list device 'br-two'", "list device 'br-none'\n\tlist device 'br-lan'"));
+    hup(&t);
+    served_at(&t, "192.168.77.1");
+    let status = t.agent().status();
+    assert_eq!(names(&t), Some(vec!["br-none".into(), "br-lan".into()]), "{status}");
+    discover();
+    eventually("DHCP is heard there again", Duration::from_secs(3), by_dhcp);
+
+    let pid = t.agent().pid().to_string();
+    let before = events(&t, "agent").matches("the config was read again").count();
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(4) {
+        for _ in 0..20 {
+            let _ = Command::new("kill").args(["-HUP", &pid]).status();
+        }
+        assert_eq!(t.phone(0).config().status, 200, "served all the while");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    std::thread::sleep(Duration::from_millis(1500));
+    let times = events(&t, "agent").matches("the config was read again").count() - before;
+    assert!((3..=8).contains(&times), "read {times} times");
 }
 
 #[test]
@@ -125,7 +173,7 @@ fn sigterm_ends_it_soon_and_cleanly() {
     half.write_all(b"GET /snom/sett").expect("sent");
     t.upstream().fail(Fault::Silent);
     let mut waiting = t.phone(0).connect().expect("a connection");
-    let request = format!("GET {} HTTP/1.1\r\nHost: x\r\n\r\n", t.phone(0).config_target());
+    let request = format!("GET {} HTTP/1.1\r\nHost: 192.168.77.1:8480\r\n\r\n", t.phone(0).config_target());
     waiting.write_all(request.as_bytes()).expect("sent");
     std::thread::sleep(Duration::from_millis(300));
     let begin = Instant::now();
@@ -382,7 +430,7 @@ fn http_to_the_letter() {
 
     // HEAD: the same head, no body. read_answer would wait for one
     let mut stream = t.phone(0).connect().expect("a connection");
-    write!(stream, "HEAD {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
+    write!(stream, "HEAD {target} HTTP/1.1\r\nHost: 192.168.77.1:8480\r\nConnection: close\r\n\r\n").expect("sent");
     let mut all = String::new();
     stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
     std::io::Read::read_to_string(&mut stream, &mut all).expect("an answer");
@@ -398,8 +446,11 @@ fn http_to_the_letter() {
         panic!("no ETag: {:?}", first.headers);
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
-        let a =
-            exchange(&t, format!("{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nabcd").as_bytes());
+        let a = exchange(
+            &t,
+            format!("{method} {target} HTTP/1.1\r\nHost: 192.168.77.1:8480\r\nContent-Length: 4\r\n\r\nabcd")
+                .as_bytes(),
+        );
         assert_eq!(a.status, 405, "{method}: {}", a.text());
         assert!(
             a.header("Allow").is_some_and(|v| v.contains("GET") && v.contains("HEAD")),
@@ -412,7 +463,7 @@ fn http_to_the_letter() {
 
     // keep-alive, then two at once
     let mut stream = t.phone(0).connect().expect("a connection");
-    let get = format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let get = format!("GET {target} HTTP/1.1\r\nHost: 192.168.77.1:8480\r\n\r\n");
     for _ in 0..3 {
         stream.write_all(get.as_bytes()).expect("sent");
         let a = http::read_answer(&mut stream, Instant::now(), Duration::from_secs(8)).expect("an answer");
@@ -439,7 +490,7 @@ fn http_to_the_letter() {
         ("/snom/a%00b", 400),
         ("snom/x", 400),
     ] {
-        let a = exchange(&t, format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+        let a = exchange(&t, format!("GET {target} HTTP/1.1\r\nHost: 192.168.77.1:8480\r\n\r\n").as_bytes());
         assert_eq!(a.status, status, "{target}: {}", a.text());
         assert!(a.text().starts_with("phoneprov: ") && a.text().len() < 200, "{target}: {}", a.text());
         assert!(!a.text().contains(PROVPASS));

@@ -30,6 +30,7 @@ mod tls;
 mod upstream;
 
 // scenarios
+mod attack;
 mod dhcp;
 mod dhcp_brands;
 mod dhcp_frames;
@@ -44,6 +45,7 @@ mod life;
 mod pnp;
 mod secrets;
 mod selftest;
+mod soak;
 mod traps;
 mod verbs;
 

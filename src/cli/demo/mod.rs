@@ -100,7 +100,9 @@ fn play(steps: &mut Steps) -> Result<(), String> {
                 return;
             }
             let _ = send.send(Ok((runtime.http_port(), runtime.sip_port(), runtime.stopper())));
-            runtime.run();
+            if let Err(why) = runtime.run() {
+                log::error!("agent: {why}");
+            }
         })
         .map_err(|e| format!("cannot start a thread: {e}"))?;
     let started = receive.recv().map_err(|_| "the agent ended at its start".to_string())?;

@@ -31,13 +31,14 @@ pub(super) fn reload(args: &Args, form: Form) -> Option<String> {
     if !Path::new(there).exists() {
         return Some("restart dnsmasq, so that it reads this (SIGHUP is not enough)".into());
     }
-    Some(match run(command) {
+    Some(match run(command, bounds::RELOAD_SECONDS * 1000) {
         Ok(()) => "dnsmasq has been told".into(),
         Err(why) => format!("{} {why}; restart dnsmasq by hand", command.join(" ")),
     })
 }
 
-fn run(command: &[&str]) -> Result<(), String> {
+/// Runs it to its end, for so many milliseconds at the most.
+fn run(command: &[&str], limit: u64) -> Result<(), String> {
     let [program, arguments @ ..] = command else { return Ok(()) };
     let mut child = Command::new(program)
         .args(arguments)
@@ -46,7 +47,7 @@ fn run(command: &[&str]) -> Result<(), String> {
         .spawn()
         .map_err(|e| format!("cannot be run: {e}"))?;
     const LOOK: Duration = Duration::from_millis(50);
-    for _ in 0..(bounds::RELOAD_SECONDS * 1000 / LOOK.as_millis() as u64) {
+    for _ in 0..(limit / LOOK.as_millis() as u64) {
         match child.try_wait() {
             Ok(Some(status)) if status.success() => return Ok(()),
             Ok(Some(status)) => return Err(format!("failed ({status})")),
@@ -55,5 +56,17 @@ fn run(command: &[&str]) -> Result<(), String> {
         }
     }
     let _ = child.kill().and_then(|()| child.wait());
-    Err(format!("did not end within {} s", bounds::RELOAD_SECONDS))
+    Err(format!("did not end within {} s", limit.div_ceil(1000)))
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn who_does_not_end_is_ended() {
+        assert_eq!(run(&["true"], 5000), Ok(()));
+        assert!(run(&["false"], 5000).unwrap_err().contains("failed"));
+        assert_eq!(run(&["sleep", "60"], 200), Err("did not end within 1 s".to_string()));
+    }
 }

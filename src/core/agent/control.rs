@@ -44,7 +44,7 @@ impl Agent {
     pub fn control(&mut self, id: ControlId, request: &Value, now: Now, out: &mut Vec<Action>) {
         let answer = match request.get("op").and_then(Value::as_str).unwrap_or_default() {
             "status" => Some(done(self.status_json(now))),
-            "phones" => Some(done(self.phones_json())),
+            "phones" => Some(done(self.phones_json(now))),
             "events" => {
                 let count = request.get("count").and_then(Value::as_u64).unwrap_or(u64::MAX);
                 let all: Vec<_> = self.events.iter().collect();
@@ -52,7 +52,7 @@ impl Agent {
                 Some(done(json!({"events": all.get(skip..).unwrap_or_default()})))
             }
             "phone" => Some(match self.mac_argument(request) {
-                Ok(Some(mac)) => match self.phone_json(mac) {
+                Ok(Some(mac)) => match self.phone_json(mac, now) {
                     Some(phone) => done(phone),
                     None => failed(format!("{mac} has not been seen")),
                 },
@@ -67,6 +67,10 @@ impl Agent {
                 Ok(mac) => self.forget(mac, now, out),
                 Err(why) => failed(why),
             }),
+            "admit" => {
+                let minutes = request.get("minutes").and_then(Value::as_u64);
+                Some(self.admit(minutes, now).map_or_else(failed, done))
+            }
             "refresh" => match self.mac_argument(request) {
                 Ok(mac) => self.refresh(id, mac, now, out),
                 Err(why) => Some(failed(why)),
@@ -110,6 +114,7 @@ impl Agent {
         };
         let mut outs = Vec::new();
         self.fetches.forget(mac);
+        self.claims.forget(mac);
         self.cache.forget(mac, now, &mut outs);
         self.run_cache(outs, now, out);
         if mac.is_none() {

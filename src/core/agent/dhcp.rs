@@ -69,7 +69,7 @@ impl Agent {
             _ => None,
         };
         let named = named.filter(|ip| served.has_neighbour(*ip));
-        let holder = named.and_then(|ip| lan.glance(ip));
+        let holder = named.and_then(|ip| lan.glance(&served.name, ip));
         let foreign = holder.is_some_and(|other| other != mac);
         let client = Client {
             mac,
@@ -110,8 +110,12 @@ impl Agent {
         // to all, in one of the two ways, or to us
         let for_us = to == Ipv4Addr::BROADCAST || served.owns(to) || (served.serves(to) && !served.has_neighbour(to));
         let other = message.server_id().is_some_and(|id| !served.owns(id));
-        if !for_us || other || !self.is_enrolled(message.chaddr) || !self.dhcp.admit(from, now) {
+        if !for_us || other || !self.dhcp.admit(from, now) {
             return;
+        }
+        // as for PnP: no URL to a phone that would get 403
+        if !self.is_enrolled(message.chaddr, now) {
+            return self.at_the_door(message.chaddr, from, "DHCP: silence", now);
         }
         let (Some(active), Some(Some(section))) = (self.actives.get(vendor), self.sections.get(vendor)) else { return };
         let values = Values { ip: Some(from), ..self.url_values(message.chaddr) };
@@ -131,6 +135,7 @@ impl Agent {
         options.sort_by_key(|(code, _)| !asked.contains(code));
         let payload = Ack { to: message, server: own, options: &options }.build();
         self.dhcp.answered = self.dhcp.answered.saturating_add(1);
+        self.let_in(message.chaddr, now);
         self.dhcp_event(Some(message.chaddr), text, now);
         out.push(Action::Dhcp {
             device,
@@ -159,7 +164,7 @@ impl Agent {
         let Some(phone) = self.directory.get(mac).filter(|p| p.by_dhcp) else { return };
         let (Some(ip), Kind::Ack) = (given, message.kind) else { return };
         let vendor = phone.vendor.clone();
-        let holder = lan.glance(ip);
+        let holder = lan.glance(&served.name, ip);
         if holder.is_some_and(|other| other != mac) {
             return;
         }

@@ -40,7 +40,13 @@ struct Running {
     started: bool,
     /// The second file name of the vendor has been tried.
     fell_back: bool,
+    /// Minutes that a thread has had it.
+    minutes: u32,
 }
+
+/// Minutes after which the thread of a config's fetch is lost. Each step of a fetch has a time limit; all of them
+/// together, with five redirects, take less.
+const LOST: u32 = 15;
 
 enum What {
     Config(ResourceKey),
@@ -114,7 +120,7 @@ impl Fetches {
             _ => &mut self.ready,
         };
         queue.push_back((id, action(id)));
-        self.running.insert(id, Running { what, origin, started: false, fell_back });
+        self.running.insert(id, Running { what, origin, started: false, fell_back, minutes: 0 });
     }
 
     fn is_full(&self) -> bool {
@@ -327,6 +333,23 @@ impl Agent {
         self.cache.fetched(&key, outcome, now, &mut outs);
         self.run_cache(outs, now, out);
         self.pump(now, out);
+    }
+
+    /// Once a minute: fetches whose thread is lost are over, so that its place is not.
+    pub(super) fn find_lost(&mut self, now: Now, out: &mut Vec<Action>) {
+        let mut lost = Vec::new();
+        for (id, running) in self.fetches.running.iter_mut().filter(|(_, r)| r.started) {
+            running.minutes += 1;
+            // a shared file may take hours, with its own limits of rate and stall
+            if running.minutes > LOST && !matches!(running.what, What::Shared(..)) {
+                lost.push(*id);
+            }
+        }
+        for id in lost {
+            let text = format!("a fetch has not come back in {LOST} min: given up (please report it)");
+            self.events.push(now.unix, "agent", None, text.clone());
+            self.fetched(id, Outcome::Bad(Reason::Down, text), now, out);
+        }
     }
 
     /// Hands out what waits, and where threads are left over, what waits for that.

@@ -1,7 +1,6 @@
 //! What a phone's HTTP request and its SUBSCRIBE lead to: who is asking, which vendor, config or shared file.
 
 use super::{Action, Agent, Lan};
-use crate::config::Enrol;
 use crate::core::answer::{Answer, RequestId};
 use crate::core::cache::{How, Waiter};
 use crate::core::directory::{Seen, SeenBy};
@@ -18,6 +17,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 const PASSED_HEADERS: usize = 2048;
 
 /// An HTTP request that came in whole.
+#[derive(Clone)]
 pub struct Asked {
     /// Number under which it is answered.
     pub id: RequestId,
@@ -44,7 +44,8 @@ impl Agent {
             log::debug!("pnp: {ip} is not on a served network");
             return None;
         }
-        let Some(mac) = sighting.mac.or_else(|| lan.glance(ip)) else {
+        let neighbour = lan.glance(&device.name, ip);
+        let Some(mac) = sighting.mac.or(neighbour) else {
             log::debug!("pnp: {ip} names no MAC and is not in the neighbour table");
             return None;
         };
@@ -54,20 +55,32 @@ impl Agent {
             event_vendor: sighting.event_vendor,
             class_id: None,
         };
-        let vendor = self.vendor_of(mac, &evidence).filter(|_| self.is_enrolled(mac))?;
+        let vendor = self.vendor_of(mac, &evidence)?;
         let mut facts = sighting.user_agent.and_then(self.actives.get(vendor)?.vendor.user_agent).unwrap_or_default();
         let rules = self.actives.get(vendor)?.vendor;
         facts.model = sighting.model.and_then(|m| model_from_event(rules, m)).or(facts.model);
         facts.firmware = sighting.version.map(clean).or(facts.firmware);
+        // the router itself is no phone: `probe` shall leave no trace
+        let own = device.owns(ip);
+        // who speaks in a phone's name must not become its address, where resync goes
+        let liar = self.config.agent.verify_mac && neighbour.is_some_and(|m| m != mac);
+        if !self.is_enrolled(mac, now) {
+            let name = self.actives.get(vendor)?.name.clone();
+            if !own && !liar {
+                let by = SeenBy::Pnp;
+                self.refused(Seen { mac, vendor: &name, by, ip, device: sighting.device, facts }, now);
+            }
+            return None;
+        }
         let values =
             Values { mac: Some(mac), ip: Some(ip), model: facts.model.as_deref(), version: facts.firmware.as_deref() };
         let section = self.sections.get(vendor)?.as_ref()?;
         let router = SocketAddrV4::new(*local.ip(), self.config.agent.port);
         let url = section.mapping.entry(&values, router);
-        // The URL is no secret. But who speaks in a phone's name must not become its address, where resync goes.
-        if self.config.agent.verify_mac && lan.glance(ip).is_some_and(|m| m != mac) {
+        // The URL is no secret, and an entry of whoever had this address before may be there still.
+        if liar {
             let text = format!("{ip} asked by PnP in its name, but has another MAC: told the URL, and not noted");
-            self.events.push_once(now.unix, "pnp", Some(mac), text);
+            self.events.push_crowd(now, "pnp", Some(mac), text);
             return Some(url);
         }
         let name = self.actives.get(vendor)?.name.clone();
@@ -76,20 +89,29 @@ impl Agent {
             (Some(m), None) => m.clone(),
             _ => name.clone(),
         };
-        self.events.push(now.unix, "pnp", Some(mac), format!("{who} at {ip} asked by PnP, was told {url}"));
+        self.events.push_crowd(now, "pnp", Some(mac), format!("{who} at {ip} asked by PnP, was told {url}"));
         let seen = Seen { mac, vendor: &name, by: SeenBy::Pnp, ip, device: sighting.device, facts };
-        // the router itself is no phone: `probe` shall leave no trace
-        let own = self.devices.get(sighting.device).is_some_and(|d| d.owns(ip));
         if own {
             return Some(url);
         }
-        if let Some(phone) = self.directory.seen(seen, now) {
+        self.note_claim(mac, ip, neighbour, now);
+        if let Some(phone) = self.seen(seen, now) {
             phone.sip_port = sighting.from.port();
             if phone.record.is_some() {
                 self.fetches.records_due.insert(mac);
             }
         }
         Some(url)
+    }
+
+    /// Tells when a MAC and an address do not fit what was seen of them before. Only what the neighbour table says
+    /// counts: a name in a packet proves nothing.
+    fn note_claim(&mut self, mac: Mac, ip: Ipv4Addr, neighbour: Option<Mac>, now: Now) {
+        if neighbour == Some(mac) {
+            if let Some(text) = self.claims.seen(mac, ip, now.mono, now.unix) {
+                self.events.push(now.unix, "phone", Some(mac), text);
+            }
+        }
     }
 
     /// The enabled vendor section that serves this phone: pinned by `config phone`, or detected.
@@ -111,17 +133,6 @@ impl Agent {
         }
     }
 
-    /// May this phone have anything at all? Until windows can be opened, `window` admits the phones that were served
-    /// before, and those of the config.
-    pub(super) fn is_enrolled(&self, mac: Mac) -> bool {
-        let listed = || self.config.phones.iter().any(|p| p.mac == mac);
-        match self.config.agent.enrol {
-            Enrol::Open => true,
-            Enrol::List => listed(),
-            Enrol::Window => listed() || self.directory.get(mac).is_some_and(|p| p.record.is_some()),
-        }
-    }
-
     /// Is this a MAC of a configured brand?
     fn is_phone(&self, mac: Mac) -> bool {
         self.actives.iter().any(|a| a.ouis.iter().any(|oui| oui.matches(mac)))
@@ -129,6 +140,20 @@ impl Agent {
 
     /// A phone asks over HTTP.
     pub fn request(&mut self, asked: &Asked, lan: &dyn Lan, now: Now, out: &mut Vec<Action>) {
+        // what the loop does with a mistake of ours cannot be tested without one
+        #[cfg(test)]
+        assert!(asked.request.target != "/a/mistake", "a mistake");
+        if let Some(answer) = self.turned_away(asked, now) {
+            log::debug!("http: {}: status {}", asked.from.ip(), answer.status);
+            return out.push(Action::Answer(asked.id, answer));
+        }
+        if !self.must_resolve(asked, lan, now, out) {
+            self.decide(asked, lan, now, out);
+        }
+    }
+
+    /// Answers a request, or sees to it that it is answered.
+    pub(super) fn decide(&mut self, asked: &Asked, lan: &dyn Lan, now: Now, out: &mut Vec<Action>) {
         if let Err(answer) = self.route(asked, lan, now, out) {
             log::debug!("http: {}: status {}", asked.from.ip(), answer.status);
             out.push(Action::Answer(asked.id, *answer));
@@ -140,10 +165,11 @@ impl Agent {
         let (id, device) = (*id, *device);
         let refuse = |status: u16, text: &str| Err(Box::new(Answer::error(status, text)));
         let ip = *from.ip();
-        let Some((served, own)) = self.devices.get(device).map(|d| (d.serves(ip), d.owns(ip))) else {
+        let Some(lan_device) = self.devices.get(device) else {
             return refuse(403, "this network is not served any more");
         };
-        if !served {
+        let own = lan_device.owns(ip);
+        if !lan_device.serves(ip) {
             return refuse(403, "your address is not on a served network");
         }
         if matches!(request.method, Method::Other(_)) {
@@ -172,13 +198,12 @@ impl Agent {
         let facts = (rules.user_agent)(agent).unwrap_or_default();
         let how = How { vendor, target: rest.clone(), headers: passed_headers(request) };
         let down = self.down(vendor);
-        let neighbour = lan.mac_of(ip);
+        let neighbour = lan.mac_of(&lan_device.name, ip);
         // y000000000066.cfg (Yealink), cfg000000000000.xml (Htek), 000000000000.cfg (Polycom): files of a model or of all
         // phones, whose name is no phone's MAC
         let mut named = macs_in(&rest);
         named.retain(|m| !m.0.starts_with(&[0, 0, 0]));
-        // The router's own admin may look at any config; so may its loopback tests.
-        let checked = self.config.agent.verify_mac && !own && !ip.is_loopback();
+        let checked = self.is_checked(asked);
         // Whose config it is, is for the upstream to say, and it may look at any MAC in the request: behind one's own
         // MAC, percent-encoded, or in what looks like a shared file (`settings.php/x.bin?mac=…`).
         // In a User-Agent a phone may well name its other port.
@@ -186,8 +211,8 @@ impl Agent {
         let named_foreign = named.iter().find(|m| neighbour != Some(**m) && (self.is_phone(**m) || known(m)));
         let other = named_foreign.or(facts.mac.as_ref().filter(|m| neighbour != Some(**m) && known(m)));
         if let Some(other) = other.copied().filter(|_| checked) {
-            self.events.push_once(now.unix, "phone", Some(other), foreign(ip, neighbour));
-            return refuse(403, "a config goes only to the phone whose MAC it names");
+            self.events.push_crowd(now, "phone", Some(other), foreign(ip, neighbour));
+            return refuse(403, only_to_its_phone(neighbour));
         }
         if (rules.kind)(&file) == FileKind::Shared {
             let mut outs = Vec::new();
@@ -202,16 +227,20 @@ impl Agent {
         if self.vendor_of(mac, &evidence) != Some(vendor) {
             return refuse(403, "this MAC is no phone of this vendor");
         }
-        if !self.is_enrolled(mac) {
-            return refuse(403, "this phone is not enrolled; the admin can name it in the config");
-        }
         if checked && neighbour != Some(mac) {
             let text = foreign(ip, neighbour);
-            self.events.push_once(now.unix, "phone", Some(mac), text);
-            return refuse(403, "a config goes only to the phone whose MAC it names");
+            self.events.push_crowd(now, "phone", Some(mac), text);
+            return refuse(403, only_to_its_phone(neighbour));
         }
         let seen = Seen { mac, vendor: &name, by: SeenBy::Http, ip, device, facts };
-        if !own && self.directory.seen(seen, now).is_some_and(|p| p.record.is_some()) {
+        if !self.is_enrolled(mac, now) {
+            if !own {
+                self.refused(seen, now);
+            }
+            return refuse(403, self.not_enrolled());
+        }
+        self.note_claim(mac, ip, neighbour, now);
+        if !own && self.seen(seen, now).is_some_and(|p| p.record.is_some()) {
             self.record(mac, now, out);
         }
         let key = ResourceKey { vendor: name, mac, name: resource_name(&rest, mac) };
@@ -230,6 +259,17 @@ fn foreign(ip: Ipv4Addr, neighbour: Option<Mac>) -> String {
         None => "is not in the neighbour table",
     };
     format!("{ip} asked for its config, but that address {what}: refused")
+}
+
+/// The same for the answer.
+fn only_to_its_phone(neighbour: Option<Mac>) -> &'static str {
+    match neighbour {
+        Some(_) => "a config goes only to the phone whose MAC it names, and your address has another MAC",
+        None => {
+            "a config goes only to the phone whose MAC it names, and the router could not find out yours; for phones \
+             behind another router the admin can set option verify_mac '0'"
+        }
+    }
 }
 
 /// All MACs in a target, those also that only show when it is decoded.

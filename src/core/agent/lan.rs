@@ -5,13 +5,14 @@ use std::net::Ipv4Addr;
 
 /// Looks at the LAN that the core cannot see by itself.
 pub trait Lan {
-    /// The MAC that the kernel's neighbour table has for this address.
-    fn mac_of(&self, ip: Ipv4Addr) -> Option<Mac>;
+    /// The MAC that the kernel's neighbour table has for this address on this device, by its name. An entry that the
+    /// kernel is still asking for, or that failed, is none; one that it has not confirmed lately (STALE) is one.
+    fn mac_of(&self, device: &str, ip: Ipv4Addr) -> Option<Mac>;
 
     /// The same, perhaps half a second out of date: for datagrams, whose senders may be invented, so that each of them
     /// cannot cost a reading of the table.
-    fn glance(&self, ip: Ipv4Addr) -> Option<Mac> {
-        self.mac_of(ip)
+    fn glance(&self, device: &str, ip: Ipv4Addr) -> Option<Mac> {
+        self.mac_of(device, ip)
     }
 }
 

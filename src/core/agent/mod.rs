@@ -1,12 +1,17 @@
 //! The agent without its sockets: everything that comes in (a datagram, a request, the upstream's answer, time)
 //! goes through a method here, and what is to be done comes out as [`Action`]s.
 
+mod claims;
+mod clock;
 mod control;
 mod dhcp;
+mod enrol;
 mod fetches;
+mod gate;
 mod http;
 mod lan;
 mod report;
+mod resolve;
 #[cfg(test)]
 mod test;
 
@@ -20,6 +25,7 @@ use crate::core::cache::{self, Cache, Waiter, NO_VENDOR};
 use crate::core::dhcp::Dhcp;
 use crate::core::directory::Directory;
 use crate::core::events::EventLog;
+use crate::core::http_rate::Rates;
 use crate::core::now::Now;
 use crate::core::pnp::{Pnp, PnpAction};
 use crate::core::shared::{self, Shared};
@@ -28,7 +34,7 @@ use crate::proto::mac::Mac;
 use crate::proto::url::{Mapping, Template, Values};
 use crate::vendor::{self, Active, Vendor};
 use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,6 +61,13 @@ pub enum Action {
         to: SocketAddrV4,
         /// The message.
         payload: Vec<u8>,
+    },
+    /// Make the kernel find out who has this address: seen by [`Agent::look_again`].
+    Resolve {
+        /// Index of its device.
+        device: usize,
+        /// An address that has asked for something just now.
+        ip: Ipv4Addr,
     },
     /// Answer an HTTP request.
     Answer(RequestId, Answer),
@@ -113,9 +126,16 @@ pub struct Agent {
     shared: Shared,
     fetches: fetches::Fetches,
     control: control::Waiting,
+    resolving: resolve::Resolving,
+    claims: claims::Claims,
+    window: enrol::Window,
+    rates: Rates,
     events: EventLog,
     started: Now,
     last_tick: Now,
+    clock_seen: Now,
+    panics: u32,
+    seed: u64,
     store: StoreState,
 }
 
@@ -140,6 +160,7 @@ pub struct Loaded {
     pub bytes: u64,
 }
 
+const STUCK: &str = "a write to flash does not end: is the flash failing?";
 const TICK: Duration = Duration::from_secs(60);
 /// How often a phone's new firmware, or whatever else it says of itself, is written to flash at the most.
 const SAID_AGAIN: Duration = Duration::from_secs(3600);
@@ -161,11 +182,19 @@ impl Agent {
             dhcp: Dhcp::default(),
             fetches: fetches::Fetches::default(),
             control: control::Waiting::default(),
+            resolving: resolve::Resolving::default(),
+            claims: claims::Claims::default(),
+            window: enrol::Window::default(),
+            rates: Rates::default(),
             events: EventLog::default(),
             started: now,
             last_tick: now,
+            clock_seen: now,
+            panics: 0,
+            seed,
             store: StoreState { bytes: loaded.bytes, ..StoreState::default() },
         };
+        agent.cache.no_expiry_before(now.mono + clock::SETTLES);
         let mut refused: BTreeMap<Mac, BTreeMap<String, UnixTime>> = BTreeMap::new();
         for record in loaded.phones {
             if let Some(mac) = Mac::parse(&record.mac) {
@@ -205,6 +234,7 @@ impl Agent {
             self.run_shared(outs, now, out);
             self.fetches.forget_circuits();
         }
+        self.tend_window(now);
         self.events.push(now.unix, "agent", None, "the config was read again".to_string());
     }
 
@@ -215,7 +245,12 @@ impl Agent {
 
     /// The served devices as they are now.
     pub fn set_devices(&mut self, devices: Vec<Device>, now: Now) {
-        for new in &devices {
+        for gone in self.devices.iter().filter(|d| !d.name.is_empty()) {
+            if !devices.iter().any(|d| d.name == gone.name) {
+                self.events.push(now.unix, "device", None, format!("{} is served no more", gone.name));
+            }
+        }
+        for new in devices.iter().filter(|d| !d.name.is_empty()) {
             let old = self.devices.iter().find(|d| d.name == new.name);
             if old != Some(new) {
                 let text = match new.addresses.is_empty() {
@@ -225,6 +260,7 @@ impl Agent {
                 self.events.push(now.unix, "device", None, text);
             }
         }
+        self.dhcp.keep_devices(|name| devices.iter().any(|d| d.name == name));
         self.devices = devices;
     }
 
@@ -237,6 +273,21 @@ impl Agent {
             self.events.push(now.unix, "device", None, "all devices are served again".to_string());
         }
         self.troubles = troubles.to_vec();
+    }
+
+    /// A mistake of ours was caught at `place` while it did `what`.
+    pub fn panicked(&mut self, what: &str, place: &str, now: Now) {
+        self.panics = self.panics.saturating_add(1);
+        let text = format!("a mistake in the agent at {place} ended {what}; please report it");
+        self.events.push_once(now.unix, "agent", None, text);
+    }
+
+    /// A write to flash does not end.
+    pub fn store_stuck(&mut self, seconds: u64, now: Now) {
+        if self.store.trouble.as_deref() != Some(STUCK) {
+            self.events.push(now.unix, "store", None, format!("{STUCK} ({seconds} s so far)"));
+            self.store.trouble = Some(STUCK.to_string());
+        }
     }
 
     /// The config could not be read again: the one before stays in force.
@@ -257,7 +308,9 @@ impl Agent {
         now: Now,
         out: &mut Vec<Action>,
     ) {
-        let mut pnp = std::mem::replace(&mut self.pnp, Pnp::new(0));
+        // should this panic, a new one goes on, with tags that nobody can guess
+        self.seed = self.seed.wrapping_add(1);
+        let mut pnp = std::mem::replace(&mut self.pnp, Pnp::new(self.seed));
         let mut actions = Vec::new();
         let mut decide = |sighting: &crate::core::pnp::Sighting<'_>| self.pnp_url(sighting, local, lan, now);
         pnp.datagram(device, local, from, bytes, now.mono, &mut decide, &mut actions);
@@ -265,10 +318,11 @@ impl Agent {
         self.run_pnp(actions, now, out);
     }
 
-    /// When [`Agent::timeout`] wants to be called.
+    /// When [`Agent::timeout`] and [`Agent::look_again`] want to be called.
     pub fn poll_at(&self) -> Instant {
         let tick = self.last_tick.mono + TICK;
-        [self.pnp.poll_at(), self.cache.poll_at(), self.shared.poll_at(), self.fetches.probe_at()]
+        let (resolving, window) = (self.resolving.poll_at(), self.window.poll_at());
+        [self.pnp.poll_at(), self.cache.poll_at(), self.shared.poll_at(), self.fetches.probe_at(), resolving, window]
             .into_iter()
             .flatten()
             .fold(tick, Instant::min)
@@ -286,12 +340,14 @@ impl Agent {
         self.shared.timeout(now, &mut outs);
         self.run_shared(outs, now, out);
         self.probe(now, out);
+        self.tend_window(now);
         for mac in std::mem::take(&mut self.fetches.records_due) {
             self.record(mac, now, out);
         }
         if now.mono.saturating_duration_since(self.last_tick.mono) >= TICK {
             self.nightly(now, out);
             self.dhcp_minute(now);
+            self.find_lost(now, out);
             self.last_tick = now;
         }
     }
@@ -305,11 +361,11 @@ impl Agent {
                         200..=299 => "took the URL".to_string(),
                         _ => format!("answered the URL with status {code}"),
                     };
-                    self.events.push(now.unix, "pnp", mac, text);
+                    self.events.push_crowd(now, "pnp", mac, text);
                 }
                 PnpAction::GaveUp { mac, .. } => {
                     let text = "did not confirm the URL within 5 s (some phones never do)".to_string();
-                    self.events.push(now.unix, "pnp", mac, text);
+                    self.events.push_crowd(now, "pnp", mac, text);
                 }
                 PnpAction::ResyncDone { id, mac, code } => self.resync_done(id, mac, code, now, out),
             }
@@ -392,6 +448,7 @@ impl Agent {
     pub fn request_gone(&mut self, id: RequestId) {
         self.cache.gone(Waiter::Phone(id));
         self.shared.gone(id);
+        self.resolving.gone(id);
     }
 
     /// A phone was sent to this stream and came too late for its bytes: ask again with the same request.

@@ -36,6 +36,7 @@ impl Agent {
         let devices: Vec<Value> = self
             .devices
             .iter()
+            .filter(|d| !d.name.is_empty())
             .map(|d| {
                 let addresses: Vec<String> = d.addresses.iter().map(|(a, p)| format!("{a}/{p}")).collect();
                 json!({"name": d.name, "addresses": addresses})
@@ -47,6 +48,7 @@ impl Agent {
             "uptime": now.mono.saturating_duration_since(self.started.mono).as_secs(),
             "devices": devices,
             "troubles": self.troubles,
+            "panics": self.panics,
             "port": self.config.agent.port,
             "vendors": vendors,
             "upstream": upstream,
@@ -57,6 +59,7 @@ impl Agent {
                 "last_good": phones.iter().filter(on_last_good).count(),
                 "held": 0,
             },
+            "enrol": self.enrol_json(now),
             "cache": {
                 "bytes": self.store.bytes,
                 "max": self.config.agent.cache_max,
@@ -73,13 +76,13 @@ impl Agent {
         })
     }
 
-    pub(super) fn phones_json(&self) -> Value {
-        let phones: Vec<Value> = self.directory.sorted().into_iter().map(|p| self.summary(p)).collect();
+    pub(super) fn phones_json(&self, now: Now) -> Value {
+        let phones: Vec<Value> = self.directory.sorted().into_iter().map(|p| self.summary(p, now)).collect();
         json!({"phones": phones})
     }
 
-    pub(super) fn phone_json(&self, mac: Mac) -> Option<Value> {
-        let mut value = self.summary(self.directory.get(mac)?);
+    pub(super) fn phone_json(&self, mac: Mac, now: Now) -> Option<Value> {
+        let mut value = self.summary(self.directory.get(mac)?, now);
         let mut configs: Vec<(&ResourceKey, &Entry)> = self.cache.of(mac).collect();
         configs.sort_unstable_by_key(|(k, _)| *k);
         let configs: Vec<Value> = configs.into_iter().map(|(k, e)| config_json(k, e)).collect();
@@ -92,7 +95,7 @@ impl Agent {
         Some(value)
     }
 
-    fn summary(&self, phone: &Phone) -> Value {
+    fn summary(&self, phone: &Phone, now: Now) -> Value {
         let mut seen_by = Vec::new();
         if phone.by_pnp {
             seen_by.push("pnp");
@@ -114,8 +117,12 @@ impl Agent {
             "first_seen": phone.record.as_ref().map_or(phone.first_seen, |r| r.first_seen),
             "last_seen": phone.last_seen,
             "seen_by": seen_by,
+            "conflict": self.claims.of(phone.mac, now.mono).map(|c| json!({"text": c.text, "at": c.at})),
             "config": config.map_or_else(
-                || json!({"state": "none", "reason": "it has not asked for its config yet"}),
+                || match phone.refused.is_some() && !self.is_enrolled(phone.mac, now) {
+                    true => json!({"state": "refused", "reason": "it is not enrolled (option enrol)"}),
+                    false => json!({"state": "none", "reason": "it has not asked for its config yet"}),
+                },
                 |(key, entry)| config_json(key, entry),
             ),
         })

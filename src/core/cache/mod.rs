@@ -39,8 +39,7 @@ const HOLD_GONE: Duration = Duration::from_secs(60);
 /// How long a store that failed (disk full) is left in peace.
 const STORE_AGAIN: Duration = Duration::from_secs(60);
 
-/// What the cache wants done.
-#[derive(Debug)]
+/// What the cache wants done. There is no `Debug`: configs are in it.
 pub enum Out {
     /// Answer somebody who waited, or asked just now.
     Tell(Waiter, Answer),
@@ -93,6 +92,8 @@ pub struct Cache {
     /// Entries made since the last look for those that came to nothing.
     new_names: usize,
     limits: Limits,
+    /// No grace time ends before then: the clock may be wrong, or was until just now.
+    settled: Option<Instant>,
 }
 
 impl Cache {
@@ -107,6 +108,7 @@ impl Cache {
             orphans: HashMap::new(),
             new_names: 0,
             limits,
+            settled: None,
         }
     }
 
@@ -129,6 +131,11 @@ impl Cache {
     /// New times after a reload.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// The wall clock is not to be believed before `settled`, as far as it ends grace times.
+    pub fn no_expiry_before(&mut self, settled: Instant) {
+        self.settled = Some(settled);
     }
 
     /// Vendor sections moved: `map` gives the new index, or `None` for one that is gone. Its configs stay, since it

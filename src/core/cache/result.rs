@@ -118,6 +118,7 @@ impl Cache {
 
     fn bad(&mut self, key: &ResourceKey, reason: Reason, text: String, now: Now, out: &mut Vec<Out>) {
         let grace = self.limits.grace;
+        let settled = self.settled.is_none_or(|at| now.mono >= at);
         let Some(entry) = self.entries.get_mut(key) else { return };
         let stored = entry.current().is_some();
         let hold = match reason {
@@ -135,7 +136,7 @@ impl Cache {
         entry.trouble = Some(Trouble { reason, text, hold_until: hold.map(|d| now.mono + d) });
         if stored && matches!(reason, Reason::Refused | Reason::Gone) {
             match refused_for(entry, key, now, out) {
-                Some(since) if since >= grace.as_secs() => {
+                Some(since) if since >= grace.as_secs() && settled => {
                     let days = grace.as_secs() / 86_400;
                     out.push(Out::Note(key.mac, format!("{}: {reason} for {days} days: removed", key.name)));
                     out.push(Out::Expire(key.clone()));

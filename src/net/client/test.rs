@@ -251,6 +251,21 @@ fn too_large() {
 }
 
 #[test]
+fn a_head_has_its_bound() {
+    let of = |bytes: usize| {
+        let head = move |n: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Long: {}\r\n\r\n", "x".repeat(n));
+        let pad = bytes - head(0).len();
+        get(upstream(move |_, mut stream| {
+            request(&mut stream);
+            let _ = stream.write_all(head(pad).as_bytes());
+        }))
+    };
+    assert_eq!(of(bounds::UPSTREAM_HEAD - 1).0.map(|h| h.status), Ok(200));
+    let (result, _) = of(bounds::UPSTREAM_HEAD + 1);
+    assert!(matches!(&result, Err(FetchError::Protocol(why)) if why.contains("head is larger")), "{result:?}");
+}
+
+#[test]
 fn the_receiver_stops() {
     let address = answers(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
     let mut got = Got { refuse_head: true, ..Got::default() };
@@ -292,6 +307,7 @@ fn silence_and_drips_end_in_time() {
     // a shared file: the drip is taken beyond the time-out, the silence after it ends
     short.body_in_timeout = false;
     let mut patient = client();
+    assert_eq!(patient.stall, Duration::from_secs(bounds::UPSTREAM_STALL_SECONDS));
     patient.stall = Duration::from_millis(1500);
     let mut got = Got::default();
     let start = Instant::now();
@@ -369,6 +385,7 @@ fn redirects() {
     assert_eq!(result.unwrap().status, 200);
     assert_eq!(got.body, b"here");
     assert_eq!(got.heads.len(), 1);
+    assert_eq!(bounds::REDIRECTS, 5);
     assert!(fetch("/n5").0.is_ok());
     for (target, says) in [
         ("/n6", "more than 5".to_string()),

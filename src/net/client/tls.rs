@@ -1,6 +1,7 @@
 //! Trust and handshake of https, over rustls, and its failures in words that tell an admin what to do.
 
 use super::wire::Timed;
+use crate::core::now::{date, CLOCK_SET};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -12,8 +13,6 @@ use std::time::SystemTime;
 /// Where systems have their CA bundle: OpenWrt's `ca-bundle` and Debian, Alpine, Fedora.
 const BUNDLES: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt"];
-/// 2025-01-01 in Unix seconds: a clock before that was never set (a router without one starts at its build or in 1970).
-const CLOCK_SET: u64 = 1_735_689_600;
 /// Bytes of one certificate in a CA file. The largest roots are under 3 KiB.
 const CERTIFICATE: usize = 64 * 1024;
 
@@ -140,7 +139,10 @@ fn explain(error: &rustls::Error, host: &str, now: u64) -> String {
     use rustls::Error as E;
     use CertificateError as C;
     let dated = |what: &str| match now < CLOCK_SET {
-        true => "the router's clock is not set, so the certificate cannot be checked".to_string(),
+        true => format!(
+            "the router's clock is not set ({}): certificates cannot be checked until NTP has set it",
+            date(now)
+        ),
         false => format!("the certificate of {host} {what}"),
     };
     match error {
@@ -185,7 +187,10 @@ mod test {
         assert!(certificate(CertificateError::BadSignature).contains("self-signed?"));
         for error in [CertificateError::Expired, CertificateError::NotValidYet] {
             let text = explain(&rustls::Error::InvalidCertificate(error), "h", CLOCK_SET - 1);
-            assert_eq!(text, "the router's clock is not set, so the certificate cannot be checked");
+            assert_eq!(
+                text,
+                "the router's clock is not set (2024-12-31): certificates cannot be checked until NTP has set it"
+            );
         }
         let text = explain(&rustls::Error::AlertReceived(AlertDescription::CertificateRequired), "h", day);
         assert_eq!(text, "h asks for a client certificate, and the agent has none");

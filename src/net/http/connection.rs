@@ -28,6 +28,8 @@ pub(super) struct Connection {
     /// When the state's patience began: the request's begin, or the last byte that went out.
     pub(super) since: Instant,
     served: u32,
+    /// An answer ended without any event of its socket, and what came behind its request is still to be looked at.
+    pub(super) look: bool,
     /// Bytes thrown away while lingering.
     discarded: usize,
 }
@@ -72,6 +74,7 @@ impl Connection {
             input: Vec::new(),
             since: now,
             served: 0,
+            look: false,
             discarded: 0,
         }
     }
@@ -183,6 +186,7 @@ impl Connection {
         if let State::Writing(w) = &mut self.state {
             if std::mem::take(&mut w.starved) {
                 self.write(scratch, now);
+                self.look = matches!(self.state, State::Reading) && !self.input.is_empty();
             }
         }
     }

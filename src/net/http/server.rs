@@ -5,6 +5,7 @@ use super::respond::{Bodies, Source};
 use crate::bounds;
 use crate::core::agent::{Asked, Device};
 use crate::core::answer::{Answer, RequestId, StreamId};
+use crate::net::panics::caught;
 use crate::proto::http::{BodyKind, Method, Request};
 use crate::store::StoreError;
 use socket2::{Domain, Socket, Type};
@@ -32,6 +33,7 @@ pub(crate) struct Server {
     pause_until: Option<Instant>,
     /// Requests whose client has left, or was sent away.
     left: Vec<RequestId>,
+    panics: u32,
 }
 
 struct Listener {
@@ -57,6 +59,7 @@ impl Server {
             scratch: vec![0; 32 * 1024],
             pause_until: None,
             left: Vec::new(),
+            panics: 0,
         }
     }
 
@@ -129,7 +132,12 @@ impl Server {
                     }
                     c.state = State::Closed;
                 }
-                _ => self.turn_one(i, now, asked),
+                _ => self.turn_guarded(i, now, asked),
+            }
+        }
+        for i in 0..self.connections.len() {
+            if self.connections.get_mut(i).is_some_and(|c| std::mem::take(&mut c.look)) {
+                self.next_request(i, now, asked);
             }
         }
         for c in &mut self.connections {
@@ -145,6 +153,21 @@ impl Server {
             self.accept(now, asked);
         }
         std::mem::take(&mut self.left)
+    }
+
+    /// A mistake of ours in one connection ends that one.
+    fn turn_guarded(&mut self, index: usize, now: Instant, asked: &mut Vec<Asked>) {
+        if caught(|| self.turn_one(index, now, asked)).is_none() {
+            self.panics += 1;
+            if let Some(c) = self.connections.get_mut(index) {
+                c.state = State::Closed;
+            }
+        }
+    }
+
+    /// Panics since this was last asked.
+    pub(crate) fn take_panics(&mut self) -> u32 {
+        std::mem::take(&mut self.panics)
     }
 
     fn turn_one(&mut self, index: usize, now: Instant, asked: &mut Vec<Asked>) {
@@ -239,13 +262,15 @@ impl Server {
         let mut c = Connection::new(stream, peer, device, now);
         if same >= bounds::HTTP_PER_ADDRESS {
             log::debug!("http: {}: more than {} connections", peer.ip(), bounds::HTTP_PER_ADDRESS);
-            let head = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+            let head =
+                b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    .to_vec();
             c.respond(head, Outgoing::None, false, &mut self.scratch, now);
             return;
         }
         self.connections.push(c);
         // the request is mostly there already: saves one round through poll
-        self.turn_one(self.connections.len() - 1, now, asked);
+        self.turn_guarded(self.connections.len() - 1, now, asked);
     }
 
     /// Ends a connection for another's sake.
@@ -324,190 +349,5 @@ fn listen(address: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
 }
 
 #[cfg(test)]
-mod test {
-    use super::*;
-    use crate::core::answer::{Body, Label};
-    use crate::net::mailbox::Mailbox;
-    use crate::net::stream::Stream;
-    use rustix::event::{poll, PollFd, PollFlags, Timespec};
-    use std::collections::HashMap;
-    use std::io::{Read, Write};
-    use std::sync::Arc;
-
-    struct Rig {
-        server: Server,
-        port: u16,
-        store: crate::store::Store,
-        streams: HashMap<StreamId, Arc<Stream>>,
-        asked: Vec<Asked>,
-        left: Vec<RequestId>,
-        _folder: tempfile::TempDir,
-    }
-
-    impl Rig {
-        fn new() -> Rig {
-            let folder = tempfile::tempdir().unwrap();
-            let store = crate::store::open(folder.path()).unwrap().store;
-            let mut server = Server::new();
-            let lo = Device { name: "lo".into(), index: 1, addresses: vec![(Ipv4Addr::LOCALHOST, 8)] };
-            let (port, troubles) = server.listen(&[lo], 0);
-            assert!(troubles.is_empty());
-            let (streams, asked, left) = (HashMap::new(), vec![], vec![]);
-            Rig { server, port, store, streams, asked, left, _folder: folder }
-        }
-
-        fn client(&self, text: &str) -> TcpStream {
-            let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
-            client.write_all(text.as_bytes()).unwrap();
-            client
-        }
-
-        /// One turn of the loop. Did any socket move?
-        fn turn(&mut self, wait_ms: i64) -> bool {
-            let now = Instant::now();
-            let mut fds: Vec<PollFd<'_>> = self
-                .server
-                .fds(now)
-                .into_iter()
-                .map(|(fd, read, write)| {
-                    let mut flags = PollFlags::empty();
-                    flags.set(PollFlags::IN, read);
-                    flags.set(PollFlags::OUT, write);
-                    PollFd::from_borrowed_fd(fd, flags)
-                })
-                .collect();
-            let wait = Timespec { tv_sec: 0, tv_nsec: (wait_ms * 1_000_000) as _ };
-            poll(&mut fds, Some(&wait)).unwrap();
-            let ready: Vec<bool> = fds.iter().map(|f| !f.revents().is_empty()).collect();
-            drop(fds);
-            let left = self.server.turn(&ready, Instant::now(), &mut self.asked);
-            self.left.extend(left);
-            ready.contains(&true)
-        }
-
-        fn until_asked(&mut self) -> Asked {
-            for _ in 0..100 {
-                self.turn(20);
-                if let Some(asked) = self.asked.pop() {
-                    return asked;
-                }
-            }
-            panic!("no request came");
-        }
-
-        fn answer(&mut self, id: RequestId, answer: &Answer) -> Result<(), Box<(Asked, Unserved)>> {
-            let source = Source { store: &self.store, streams: &self.streams, rewrite: &|_, _, _| None };
-            let mut bodies = Bodies::default();
-            self.server.answer(id, answer, &mut bodies, &source, Instant::now(), &mut self.asked)
-        }
-
-        /// After something has happened the loop comes to rest.
-        fn rests(&mut self) -> bool {
-            (0..20).any(|_| !self.turn(20))
-        }
-    }
-
-    fn reset(client: TcpStream) {
-        let socket = Socket::from(client);
-        socket.set_linger(Some(Duration::ZERO)).unwrap();
-    }
-
-    fn file(id: StreamId) -> Answer {
-        let body = Body::Stream(id);
-        Answer { status: 200, label: Label::Fresh, age: None, body, rewrite: None, retry_after: None }
-    }
-
-    #[test]
-    fn who_hangs_up_while_he_waits_is_reported_and_does_not_keep_the_loop_awake() {
-        let mut rig = Rig::new();
-        let client = rig.client("GET /snom/a HTTP/1.1\r\nHost: r\r\n\r\n");
-        let asked = rig.until_asked();
-        reset(client);
-        assert!(rig.rests());
-        assert_eq!(rig.left, [asked.id]);
-    }
-
-    #[test]
-    fn who_hangs_up_while_a_file_is_still_coming_does_not_keep_the_loop_awake() {
-        let mut rig = Rig::new();
-        let mailbox = Mailbox::new().unwrap();
-        let stream = Stream::new(mailbox.post());
-        stream.begin(Some(1000), true);
-        stream.push(b"some");
-        rig.streams.insert(5, stream.clone());
-        let mut client = rig.client("GET /snom/a.bin HTTP/1.1\r\nHost: r\r\n\r\n");
-        let asked = rig.until_asked();
-        assert!(rig.answer(asked.id, &file(5)).is_ok());
-        let mut got = [0; 4096];
-        assert!(client.read(&mut got).unwrap() > 0);
-        reset(client);
-        assert!(rig.rests());
-        assert!(rig.server.connections.is_empty());
-    }
-
-    #[test]
-    fn who_said_that_he_will_send_no_more_is_answered() {
-        let mut rig = Rig::new();
-        let mut client = rig.client("GET /snom/a HTTP/1.0\r\n\r\n");
-        client.shutdown(std::net::Shutdown::Write).unwrap();
-        let asked = rig.until_asked();
-        assert!(rig.rests());
-        assert!(rig.answer(asked.id, &Answer::error(404, "no")).is_ok());
-        let mut text = String::new();
-        client.read_to_string(&mut text).unwrap();
-        assert!(text.starts_with("HTTP/1.1 404"), "{text}");
-    }
-
-    #[test]
-    fn who_comes_too_late_for_a_file_is_decided_again() {
-        let mut rig = Rig::new();
-        let _client = rig.client("GET /snom/a.bin HTTP/1.1\r\nHost: r\r\n\r\n");
-        let asked = rig.until_asked();
-        let Err(again) = rig.answer(asked.id, &file(9)) else { panic!("there is no such file") };
-        assert!(matches!(*again, (Asked { id, .. }, Unserved::Missed(9)) if id == asked.id));
-        assert!(rig.answer(asked.id, &Answer::error(503, "no")).is_ok(), "and can still be answered");
-    }
-
-    #[test]
-    fn those_who_wait_for_a_silent_upstream_make_room_in_the_end() {
-        let mut rig = Rig::new();
-        let waiting: Vec<TcpStream> = (0..bounds::HTTP_CONNECTIONS)
-            .map(|i| {
-                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-                let own = Ipv4Addr::new(127, 0, 3, i as u8 + 1);
-                socket.bind(&SocketAddr::from((own, 0)).into()).unwrap();
-                socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, rig.port)).into()).unwrap();
-                let mut stream = TcpStream::from(socket);
-                stream.write_all(b"GET /snom/a HTTP/1.1\r\nHost: r\r\n\r\n").unwrap();
-                stream
-            })
-            .collect();
-        while rig.asked.len() < bounds::HTTP_CONNECTIONS {
-            assert!(rig.turn(50));
-        }
-        rig.asked.clear();
-        let _late = rig.client("GET /snom/late HTTP/1.1\r\nHost: r\r\n\r\n");
-        assert!(rig.rests() && rig.asked.is_empty() && rig.left.is_empty(), "not at once");
-        let then = Instant::now() - Duration::from_secs(7);
-        rig.server.connections.iter_mut().for_each(|c| c.since = then);
-        assert_eq!(rig.until_asked().request.target, "/snom/late");
-        assert_eq!(rig.left.len(), 1, "and whoever was sent away is reported");
-        drop(waiting);
-    }
-
-    #[test]
-    fn pipelined_requests_are_answered_in_their_order() {
-        let mut rig = Rig::new();
-        let one = "GET /snom/a HTTP/1.1\r\nHost: r\r\n\r\nHEAD /snom/b HTTP/1.1\r\nHost: r\r\n\r\n";
-        let mut client = rig.client(&format!("{one}GET /snom/c HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"));
-        for target in ["/snom/a", "/snom/b", "/snom/c"] {
-            let asked = rig.until_asked();
-            assert_eq!(asked.request.target, target);
-            assert!(rig.answer(asked.id, &Answer::error(404, target)).is_ok());
-        }
-        let mut text = String::new();
-        client.read_to_string(&mut text).unwrap();
-        assert_eq!(text.matches("HTTP/1.1 404").count(), 3);
-        assert!(text.contains("phoneprov: /snom/a") && !text.contains("phoneprov: /snom/b"), "no body for HEAD");
-    }
-}
+#[path = "server_test.rs"]
+mod test;

@@ -11,7 +11,7 @@ mod target;
 pub use range::{parse_range, RangeSpec};
 pub use request::{parse_request, BodyKind, HeadError, Method, Parsed, Request};
 pub use response::{reason_phrase, ResponseHead};
-pub use target::split_target;
+pub use target::{host_address, split_target};
 
 /// Is this byte one of a token (RFC 9110 section 5.6.2)?
 fn is_token(b: u8) -> bool {

@@ -25,6 +25,8 @@ pub struct Request {
     pub method: Method,
     /// Path and query as sent, beginning with `/`; [`split_target`] takes it.
     pub target: String,
+    /// Host and port of a target in absolute form, as sent; Host may say something else.
+    pub authority: Option<String>,
     /// HTTP/1.1, not 1.0.
     pub http11: bool,
     /// Names as sent; values read as ISO-8859-1, without blanks around them. In the order of arrival.
@@ -145,7 +147,7 @@ pub fn parse_request(buf: &[u8]) -> Result<Parsed, HeadError> {
     if path.len() > bounds::HTTP_TARGET {
         return Err(HeadError::TargetTooLong);
     }
-    let target = origin_form(path)?;
+    let (target, authority) = origin_form(path)?;
     if split_target(&target).is_none() {
         return Err(HeadError::Bad("the URL has something in it that is not served"));
     }
@@ -172,17 +174,17 @@ pub fn parse_request(buf: &[u8]) -> Result<Parsed, HeadError> {
         "HEAD" => Method::Head,
         other => Method::Other(other.to_string()),
     };
-    Ok(Parsed::Whole { request: Request { method, target, http11, headers, keep_alive, body }, head_len })
+    Ok(Parsed::Whole { request: Request { method, target, authority, http11, headers, keep_alive, body }, head_len })
 }
 
 fn values<'a>(headers: &'a [(String, String)], name: &'a str) -> impl Iterator<Item = &'a str> {
     headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
 }
 
-/// Path and query of an origin-form or absolute-form target (RFC 9112 section 3.2).
-fn origin_form(target: &str) -> Result<String, HeadError> {
+/// Path and query of an origin-form or absolute-form target (RFC 9112 section 3.2), and the latter's authority.
+fn origin_form(target: &str) -> Result<(String, Option<String>), HeadError> {
     if target.starts_with('/') {
-        return Ok(target.to_string());
+        return Ok((target.to_string(), None));
     }
     let after = |scheme: &str| {
         let (start, rest) = target.split_at_checked(scheme.len())?;
@@ -191,12 +193,12 @@ fn origin_form(target: &str) -> Result<String, HeadError> {
     let Some(rest) = after("http://").or_else(|| after("https://")) else {
         return Err(HeadError::Bad("the URL must begin with / or http://"));
     };
-    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    if authority == 0 {
+    let (authority, rest) = rest.split_at_checked(rest.find(['/', '?', '#']).unwrap_or(rest.len())).unwrap_or_default();
+    if authority.is_empty() {
         return Err(HeadError::Bad("the URL names no host"));
     }
-    let rest = rest.get(authority..).unwrap_or_default();
-    Ok(if rest.starts_with('/') { rest.to_string() } else { format!("/{rest}") })
+    let target = if rest.starts_with('/') { rest.to_string() } else { format!("/{rest}") };
+    Ok((target, Some(authority.to_string())))
 }
 
 /// RFC 9112 section 6.3, for requests, without any of its leniency.

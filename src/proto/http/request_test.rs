@@ -52,6 +52,10 @@ fn old_and_odd_phones() {
 fn targets() {
     let target = |t: &str| whole(&format!("GET {t} HTTP/1.1\r\nHost: x\r\n\r\n")).target;
     assert_eq!(target("http://192.168.1.1:8480/snom/a?b"), "/snom/a?b");
+    let authority = |t: &str| whole(&format!("GET {t} HTTP/1.1\r\nHost: x\r\n\r\n")).authority;
+    assert_eq!(authority("http://192.168.1.1:8480/snom/a?b").as_deref(), Some("192.168.1.1:8480"));
+    assert_eq!(authority("http://u@h?x").as_deref(), Some("u@h"));
+    assert_eq!(authority("/http://h/"), None);
     assert_eq!(target("HTTPS://x"), "/");
     assert_eq!(target("http://x?a=b"), "/?a=b");
     for bad in [
@@ -140,6 +144,9 @@ fn sizes() {
     assert_eq!(whole(&big(bounds::HTTP_HEAD - frame)).headers.len(), 2);
     assert_eq!(status(&big(bounds::HTTP_HEAD - frame + 1)), 431);
     assert_eq!(status(&"\r\n".repeat(bounds::HTTP_HEAD)), 431);
+    let body = |n: u64| format!("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: {n}\r\n\r\n");
+    assert_eq!(whole(&body(bounds::HTTP_BODY)).body, BodyKind::Length(bounds::HTTP_BODY));
+    assert_eq!(status(&body(bounds::HTTP_BODY + 1)), 413);
 }
 
 proptest::proptest! {

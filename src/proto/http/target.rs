@@ -1,6 +1,8 @@
 //! Request targets. The path goes upstream byte for byte, so a path that the upstream could read as another one is
 //! refused here, at the door.
 
+use std::net::Ipv4Addr;
+
 /// How often a path may be percent-encoded on top of itself before it is refused for that alone.
 const ENCODED_ROUNDS: usize = 4;
 
@@ -18,6 +20,19 @@ pub fn split_target(target: &str) -> Option<(&str, Option<&str>)> {
         None => (target, None),
     };
     (path.starts_with('/') && path_is_plain(path)).then_some((path, query))
+}
+
+/// The address of a Host header or authority that is one, with its port where it names one (RFC 9110 section 7.2).
+/// `None` for names, IPv6, user information, and whatever else is not `a.b.c.d` or `a.b.c.d:port`.
+pub fn host_address(host: &str) -> Option<(Ipv4Addr, Option<u16>)> {
+    let (address, port) = match host.split_once(':') {
+        Some((address, port)) => {
+            let plain = (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
+            (address, Some(port.parse().ok().filter(|_| plain)?))
+        }
+        None => (host, None),
+    };
+    Some((address.parse().ok()?, port))
 }
 
 /// Does the path mean the same to everybody who decodes it, once or more often?
@@ -135,6 +150,34 @@ mod test {
             "/%2525252525252541",
         ] {
             assert_eq!(split_target(target), None, "{target}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        let ip = Ipv4Addr::new(192, 168, 1, 1);
+        assert_eq!(host_address("192.168.1.1"), Some((ip, None)));
+        assert_eq!(host_address("192.168.1.1:8480"), Some((ip, Some(8480))));
+        for other in [
+            "",
+            "router.lan",
+            "192.168.1.1.evil.example",
+            "192.168.1.1:",
+            "192.168.1.1:+80",
+            "192.168.1.1:65536",
+            "192.168.1.1:80:80",
+            "192.168.1.1 :80",
+            " 192.168.1.1",
+            "192.168.1.1.",
+            "192.168.001.1",
+            "192.168.257",
+            "0xc0a80101",
+            "3232235777",
+            "u@192.168.1.1",
+            "[::1]",
+            "::ffff:192.168.1.1",
+        ] {
+            assert_eq!(host_address(other), None, "{other}");
         }
     }
 

@@ -42,8 +42,8 @@ pub struct Section {
     pub entries: Vec<Entry>,
 }
 
-/// One `option` or `list` line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One `option` or `list` line. `Debug` shows no value: any may be a password.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Line where it begins, from 1; 0 when made by the program.
     pub line: u32,
@@ -53,6 +53,13 @@ pub struct Entry {
     pub value: String,
     /// `list` rather than `option`?
     pub list: bool,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.list { "list" } else { "option" };
+        write!(f, "{kind} {} ({} bytes, line {})", self.name, self.value.len(), self.line)
+    }
 }
 
 /// A syntax error: where, and what would be right. Values are never quoted in it, for they may be secrets.

@@ -249,6 +249,32 @@ fn what_the_responder_does_not_answer() {
 }
 
 #[test]
+fn the_window_holds_for_an_inform_as_for_a_subscribe() {
+    let mut w = World::mode("responder");
+    let window = "\toption dhcp 'responder'\n\toption enrol 'window'\n\tlist dev";
+    w.reload(&CONFIG.replace("\toption enabled '1'\n\tlist dev", window));
+    let state = |w: &mut World, n: u16| {
+        let phone = w.control(json!({"op": "phone", "mac": mac(n).to_string()})).unwrap();
+        phone["result"]["config"]["state"].clone()
+    };
+    w.packet(&Packet::request(6, ip(6)));
+    assert_eq!(state(&mut w, 6), "none", "it has asked for nothing of ours");
+    assert!(w.packet(&Packet::inform(5)).is_none(), "no URL to a phone that would get 403");
+    assert_eq!(state(&mut w, 5), "refused", "the admin sees who waits at the door");
+    let events = w.control(json!({"op": "events"})).unwrap().to_string();
+    assert!(events.contains("is not enrolled (option enrol); it asked by DHCP: silence"), "{events}");
+    w.control(json!({"op": "admit", "minutes": 5}));
+    assert!(w.packet(&Packet::inform(5)).is_some());
+    w.packet(&Packet::request(6, ip(6)));
+    w.pass(300_000);
+    assert_eq!(state(&mut w, 5), "none");
+    assert!(w.packet(&Packet::inform(5)).is_some(), "told while it was open: it may come for its config");
+    let id = w.get(5);
+    assert_ne!(w.status_of(id).map(|(status, _)| status), Some(403));
+    assert!(w.packet(&Packet::inform(6)).is_none(), "to be heard by is not to ask");
+}
+
+#[test]
 fn one_address_is_answered_so_often_and_others_are_not_kept_waiting() {
     let mut w = World::mode("responder");
     let answers = (0..100).filter(|_| w.packet(&Packet::inform(5)).is_some()).count();

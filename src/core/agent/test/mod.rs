@@ -1,5 +1,7 @@
 //! Timelines of the whole agent: what comes in at which second, what goes out.
 
+mod access;
+mod clocks;
 mod dhcp;
 mod lifetime;
 mod requests;

@@ -138,19 +138,36 @@ fn however_often_shared_files_are_asked_for_they_can_be_fetched() {
     // 404s, remembered, asked for again: more names than anything in the agent has room for
     for n in 0..2 * bounds::RESOURCES {
         let target = format!("/snom/f{n}.bin");
-        w.get_from(ip(1), &target);
+        let from = ip(1 + n as u16 / 90); // each address within its rate
+        w.get_from(from, &target);
         for (id, _) in w.jobs() {
             w.shared_done(id, Ok((FetchHead { status: 404, ..FetchHead::default() }, 0)));
         }
-        w.get_from(ip(1), &target);
+        w.get_from(from, &target);
         w.out.clear();
     }
-    let a = w.get_from(ip(1), "/snom/real.bin");
+    let a = w.get_from(ip(1999), "/snom/real.bin");
     let (id, url) = w.job();
     assert_eq!(url, "https://prov.example.net/prov/snom/real.bin");
     let now = w.now();
     w.agent.stream_head(id, &head(9), now, &mut w.out);
     assert!(matches!(w.told(a).unwrap().body, Body::Stream(_)));
+}
+
+#[test]
+fn what_may_come_from_the_upstream_is_bounded() {
+    let mut w = World::new();
+    w.get(1);
+    w.get_from(ip(2), "/snom/fw.bin");
+    let limits: Vec<u64> = w
+        .out
+        .iter()
+        .filter_map(|a| match a {
+            Action::Fetch { job, .. } | Action::FetchShared { job, .. } => Some(job.limit),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(limits, [bounds::CONFIG_BODY as u64, bounds::SHARED_BODY]);
 }
 
 #[test]

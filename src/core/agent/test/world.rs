@@ -49,7 +49,7 @@ pub(super) fn ip(n: u16) -> Ipv4Addr {
 pub(super) struct Table(pub(super) HashMap<Ipv4Addr, Mac>);
 
 impl Lan for Table {
-    fn mac_of(&self, ip: Ipv4Addr) -> Option<Mac> {
+    fn mac_of(&self, _: &str, ip: Ipv4Addr) -> Option<Mac> {
         self.0.get(&ip).copied()
     }
 }
@@ -92,6 +92,8 @@ impl World {
             }
             self.ms = self.ms.max(at);
             self.agent.timeout(self.now(), &mut self.out);
+            let now = self.now();
+            self.agent.look_again(&self.lan, now, &mut self.out);
             let again = self.agent.poll_at();
             assert!(again > self.now().mono, "what was due is done: else the loop spins");
         }
@@ -100,7 +102,7 @@ impl World {
 
     pub(super) fn get_from(&mut self, from: Ipv4Addr, target: &str) -> RequestId {
         self.next += 1;
-        let head = format!("GET {target} HTTP/1.1\r\nHost: r\r\n\r\n");
+        let head = format!("GET {target} HTTP/1.1\r\nHost: 192.168.1.1:8480\r\n\r\n");
         let Ok(Parsed::Whole { request, .. }) = parse_request(head.as_bytes()) else { panic!("{target}") };
         let (now, from) = (self.now(), SocketAddrV4::new(from, 40_000));
         let asked = Asked { id: self.next, device: 0, from, request };
