@@ -58,6 +58,18 @@ fn print(s: &Value) {
         number(phones, "served"),
         number(phones, "last_good")
     );
+    let guard = s.get("guard").unwrap_or(&Value::Null);
+    let counted = format!("{} changed account, {} may", number(guard, "changed"), number(guard, "limit"));
+    match field(guard, "state") {
+        "holding" => say!(
+            "guard     holds {} phones on their last good ({} rejected) since {}; {counted}: phoneprov accept or reject",
+            number(guard, "held"),
+            number(guard, "rejected"),
+            ago(guard.get("since"))
+        ),
+        "open" => say!("guard     open for {} more", span(number(guard, "open_for"))),
+        _ => say!("guard     quiet; {counted}"),
+    }
     let cache = s.get("cache").unwrap_or(&Value::Null);
     say!(
         "store     {} of {} KiB, {} KiB written since the start; shared files {} of {} KiB",

@@ -68,6 +68,21 @@ pub(super) fn state(config: &Value) -> String {
     }
 }
 
+/// What `accept`, `reject` and `rollback` did, a line each. Gives their number.
+pub(super) fn decided(result: &Value) -> u64 {
+    let configs = result.get("configs").unwrap_or(&Value::Null);
+    let list = configs.get("list").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for config in list {
+        say!("{} {}: {}", field(config, "mac"), field(config, "name"), field(config, "result"));
+    }
+    let count = number(configs, "count");
+    match count.saturating_sub(list.len() as u64) {
+        0 => {}
+        more => say!("and {more} more"),
+    }
+    count
+}
+
 /// Rows with their columns aligned.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

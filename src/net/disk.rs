@@ -3,7 +3,7 @@
 use crate::core::types::{GenerationMeta, PhoneRecord, ResourceKey};
 use crate::net::mailbox::{Letter, Post};
 use crate::proto::mac::Mac;
-use crate::store::Store;
+use crate::store::{Put, Store, StoreError};
 use std::sync::mpsc::{channel, Sender};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -11,6 +11,10 @@ use std::thread::{self, JoinHandle};
 /// What is to be written.
 pub(crate) enum Write {
     Generation { key: ResourceKey, meta: GenerationMeta, body: Arc<[u8]>, history: u32, cache_max: u64 },
+    Candidate { key: ResourceKey, meta: GenerationMeta, body: Arc<[u8]>, cache_max: u64 },
+    DropCandidate(ResourceKey),
+    Accept { key: ResourceKey, meta: GenerationMeta, history: u32, cache_max: u64 },
+    DropNewer(ResourceKey, u32),
     Phone(PhoneRecord),
     Expire(ResourceKey),
     Forget(Option<Mac>),
@@ -52,17 +56,29 @@ impl Drop for Disk {
 }
 
 fn perform(store: &Store, write: Write, post: &Post) {
-    let trouble = |what: &str, e: crate::store::StoreError| post.send(Letter::DiskTrouble(format!("{what}: {e}")));
+    let trouble = |what: &str, e: StoreError| post.send(Letter::DiskTrouble(format!("{what}: {e}")));
     match write {
         Write::Generation { key, meta, body, history, cache_max } => {
-            let result = store.put(&key, &meta, &body, history, cache_max).map(|put| (put.number, put.removed));
-            post.send(Letter::Stored {
-                number: meta.number,
-                result: result.map_err(|e| e.to_string()),
-                bytes: store.bytes(),
-                written: store.bytes_written(),
-                key,
-            });
+            let result = store.put(&key, &meta, &body, history, cache_max);
+            return stored(store, key, meta.number, result, post);
+        }
+        Write::Accept { key, meta, history, cache_max } => {
+            let result = store.accept(&key, &meta, history, cache_max);
+            return stored(store, key, meta.number, result, post);
+        }
+        Write::Candidate { key, meta, body, cache_max } => {
+            let result = store.put_candidate(&key, &meta, &body, cache_max).map(drop).map_err(|e| e.to_string());
+            post.send(Letter::Candidate { key, sha256: meta.sha256, result });
+        }
+        Write::DropCandidate(key) => {
+            if let Err(e) = store.drop_candidate(&key) {
+                trouble(&format!("a held config of {} was not removed", key.mac), e);
+            }
+        }
+        Write::DropNewer(key, number) => {
+            if let Err(e) = store.drop_newer(&key, number) {
+                trouble(&format!("newer configs of {} were not removed", key.mac), e);
+            }
         }
         Write::Phone(record) => {
             if let Err(e) = store.put_phone(&record) {
@@ -86,4 +102,11 @@ fn perform(store: &Store, write: Write, post: &Post) {
             }
         }
     }
+    post.send(Letter::Usage { bytes: store.bytes(), written: store.bytes_written() });
+}
+
+fn stored(store: &Store, key: ResourceKey, number: u32, result: Result<Put, StoreError>, post: &Post) {
+    let result = result.map(|put| (put.number, put.removed)).map_err(|e| e.to_string());
+    let (bytes, written) = (store.bytes(), store.bytes_written());
+    post.send(Letter::Stored { key, number, result, bytes, written });
 }

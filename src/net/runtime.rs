@@ -2,9 +2,10 @@
 
 use crate::bounds;
 use crate::config::Config;
-use crate::core::agent::{Action, Agent, Asked, Device, Loaded};
+use crate::core::agent::{identity_of, Action, Agent, Asked, Device, Loaded};
 use crate::core::answer::{Answer, Body, StreamId};
 use crate::core::now::Now;
+use crate::core::types::{GenerationMeta, ResourceKey};
 use crate::net::client::Client;
 use crate::net::control::Control;
 pub use crate::net::devices::Source as DeviceSource;
@@ -17,13 +18,14 @@ use crate::net::neighbours::Neighbours;
 use crate::net::stream::Stream;
 use crate::net::{fetch, sip};
 use crate::proto::url;
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, Found, Store, StoreError};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::net::{SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -121,14 +123,8 @@ impl Runtime {
             };
             format!("cannot listen on {}: {e}{hint}", socket.display())
         })?;
-        let opened = store::open(&agent.state_dir).map_err(|e| e.to_string())?;
-        let loaded = Loaded {
-            configs: opened.found.into_iter().map(|f| (f.key, f.generations)).collect(),
-            phones: opened.phones,
-            damaged: opened.damaged,
-            bytes: opened.store.bytes(),
-        };
-        let store = Arc::new(opened.store);
+        let (loaded, store) = open_store(&agent.state_dir)?;
+        let store = Arc::new(store);
         let mailbox = Mailbox::new().map_err(|e| format!("cannot make an eventfd: {e}"))?;
         let disk = Disk::start(store.clone(), mailbox.post()).map_err(|e| format!("cannot start a thread: {e}"))?;
         let client = Arc::new(Client::new(agent.ca_file.as_deref())?);
@@ -323,6 +319,10 @@ impl Runtime {
                 self.dhcp.checked(found);
                 self.agent.set_dhcp_troubles(self.dhcp.troubles(), now);
             }
+            Letter::Candidate { key, sha256, result } => {
+                self.agent.candidate_stored(&key, sha256, result, now, actions);
+            }
+            Letter::Usage { bytes, written } => self.agent.flash_usage(bytes, written),
             Letter::DiskTrouble(text) => log::warn!("store: {text}"),
         }
     }
@@ -403,6 +403,20 @@ impl Runtime {
                 let agent = &self.agent.config().agent;
                 let (history, cache_max) = (agent.history, agent.cache_max);
                 self.disk.write(Write::Generation { key, meta, body, history, cache_max });
+            }
+            Action::Candidate(key, meta, body) => {
+                let cache_max = self.agent.config().agent.cache_max;
+                self.disk.write(Write::Candidate { key, meta, body, cache_max });
+            }
+            Action::DropCandidate(key) => self.disk.write(Write::DropCandidate(key)),
+            Action::Accept(key, meta) => {
+                let agent = &self.agent.config().agent;
+                let (history, cache_max) = (agent.history, agent.cache_max);
+                self.disk.write(Write::Accept { key, meta, history, cache_max });
+            }
+            Action::DropNewer(key, number) => {
+                self.bodies.forget(Some(key.mac)); // these numbers will be given again
+                self.disk.write(Write::DropNewer(key, number));
             }
             Action::PutPhone(record) => self.disk.write(Write::Phone(record)),
             Action::Expire(key) => {
@@ -541,6 +555,27 @@ impl Runtime {
             log::debug!("status.json: {e}");
         }
     }
+}
+
+/// Opens the store. Whose accounts are in its configs is read out of their bytes while they are checked in any case:
+/// nothing of it needs to be on flash, and a new version of the rules never compares with what an old one found.
+fn open_store(state_dir: &Path) -> Result<(Loaded, Store), String> {
+    let mut identities = HashMap::new();
+    let mut show = |key: &ResourceKey, meta: &GenerationMeta, body: &[u8]| {
+        identities.insert((key.clone(), meta.sha256), identity_of(key, &meta.target, body));
+    };
+    let opened = store::open_showing(state_dir, &mut show).map_err(|e| e.to_string())?;
+    let mut loaded =
+        Loaded { phones: opened.phones, damaged: opened.damaged, bytes: opened.store.bytes(), ..Loaded::default() };
+    for Found { key, generations, candidate } in opened.found {
+        let of = |meta: &GenerationMeta| identities.get(&(key.clone(), meta.sha256)).copied().unwrap_or_default();
+        loaded.identities.extend(generations.iter().map(|m| (key.clone(), m.number, of(m))));
+        loaded
+            .candidates
+            .extend(candidate.map(|m| (key.clone(), of(&m), m)).map(|(key, identity, m)| (key, m, identity)));
+        loaded.configs.push((key, generations));
+    }
+    Ok((loaded, opened.store))
 }
 
 fn watch(fd: BorrowedFd<'_>, read: bool, write: bool) -> PollFd<'_> {

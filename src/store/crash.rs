@@ -54,6 +54,7 @@ pub(super) fn record(phone: u8, firmware: &str) -> PhoneRecord {
         firmware: Some(firmware.into()),
         first_seen: 1,
         refused_since: Default::default(),
+        decided: Default::default(),
     }
 }
 
@@ -172,7 +173,7 @@ fn open_with(dir: &Path, plan: Plan) -> (Result<Opened, StoreError>, Arc<Fault>)
     let disk = Disk::default();
     let fault = disk.fault.clone();
     fault.plan(plan);
-    (open_on(dir, disk), fault)
+    (open_on(dir, disk, &mut |_, _, _| {}), fault)
 }
 
 fn steps_of_the_script() -> usize {

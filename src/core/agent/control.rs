@@ -63,6 +63,10 @@ impl Agent {
                 Ok(result) => done(result),
                 Err(why) => failed(why),
             }),
+            "accept" | "reject" | "rollback" => Some(match self.mac_argument(request) {
+                Ok(mac) => self.decide(request, mac, now, out).map_or_else(failed, done),
+                Err(why) => failed(why),
+            }),
             "forget" => Some(match self.mac_argument(request) {
                 Ok(mac) => self.forget(mac, now, out),
                 Err(why) => failed(why),

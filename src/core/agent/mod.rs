@@ -2,6 +2,7 @@
 //! goes through a method here, and what is to be done comes out as [`Action`]s.
 
 mod control;
+mod decide;
 mod dhcp;
 mod fetches;
 mod http;
@@ -11,6 +12,7 @@ mod report;
 mod test;
 
 pub use control::ControlId;
+pub use decide::identity_of;
 pub use http::Asked;
 pub use lan::{Device, Lan};
 
@@ -20,13 +22,14 @@ use crate::core::cache::{self, Cache, Waiter, NO_VENDOR};
 use crate::core::dhcp::Dhcp;
 use crate::core::directory::Directory;
 use crate::core::events::EventLog;
+use crate::core::guard;
 use crate::core::now::Now;
 use crate::core::pnp::{Pnp, PnpAction};
 use crate::core::shared::{self, Shared};
 use crate::core::types::{FetchJob, GenerationMeta, PhoneRecord, ResourceKey, UnixTime};
 use crate::proto::mac::Mac;
 use crate::proto::url::{Mapping, Template, Values};
-use crate::vendor::{self, Active, Vendor};
+use crate::vendor::{self, Active, Identity, Vendor};
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
@@ -80,6 +83,14 @@ pub enum Action {
     DropStream(StreamId),
     /// Write a generation: comes back by [`Agent::stored`].
     Store(ResourceKey, GenerationMeta, Arc<[u8]>),
+    /// Write a held config, in the place of the one before: comes back by [`Agent::candidate_stored`].
+    Candidate(ResourceKey, GenerationMeta, Arc<[u8]>),
+    /// Remove a held config from flash.
+    DropCandidate(ResourceKey),
+    /// Make a held config this generation: comes back by [`Agent::stored`].
+    Accept(ResourceKey, GenerationMeta),
+    /// Remove the generations above this number from flash.
+    DropNewer(ResourceKey, u32),
     /// Write what is known of a phone.
     PutPhone(PhoneRecord),
     /// Remove one config from flash.
@@ -117,6 +128,8 @@ pub struct Agent {
     started: Now,
     last_tick: Now,
     store: StoreState,
+    /// What the look at the flash led to, until there is a turn to do it in.
+    pending: Vec<cache::Out>,
 }
 
 /// What the store last said, for `status`.
@@ -132,6 +145,10 @@ struct StoreState {
 pub struct Loaded {
     /// Each config with its generations, ascending.
     pub configs: Vec<(ResourceKey, Vec<GenerationMeta>)>,
+    /// Whose account each of them has, by config and number.
+    pub identities: Vec<(ResourceKey, u32, Identity)>,
+    /// Configs that were held when the agent ended, and whose account they have.
+    pub candidates: Vec<(ResourceKey, GenerationMeta, Identity)>,
     /// Known phones.
     pub phones: Vec<PhoneRecord>,
     /// Sentences about damaged files.
@@ -165,11 +182,14 @@ impl Agent {
             started: now,
             last_tick: now,
             store: StoreState { bytes: loaded.bytes, ..StoreState::default() },
+            pending: Vec::new(),
         };
         let mut refused: BTreeMap<Mac, BTreeMap<String, UnixTime>> = BTreeMap::new();
+        let mut decided = Vec::new();
         for record in loaded.phones {
             if let Some(mac) = Mac::parse(&record.mac) {
                 refused.insert(mac, record.refused_since.clone());
+                decided.push((mac, record.decided.clone()));
                 agent.directory.load(mac, record);
             }
         }
@@ -179,6 +199,7 @@ impl Agent {
             let since = refused.get(&key.mac).and_then(|r| r.get(&key.name)).copied();
             agent.cache.load(key, vendor, generations, since);
         }
+        agent.restore_decided(loaded.identities, loaded.candidates, &decided, now);
         for text in loaded.damaged {
             agent.events.push(now.unix, "store", None, text);
         }
@@ -267,7 +288,7 @@ impl Agent {
 
     /// When [`Agent::timeout`] wants to be called.
     pub fn poll_at(&self) -> Instant {
-        let tick = self.last_tick.mono + TICK;
+        let tick = if self.pending.is_empty() { self.last_tick.mono + TICK } else { self.last_tick.mono };
         [self.pnp.poll_at(), self.cache.poll_at(), self.shared.poll_at(), self.fetches.probe_at()]
             .into_iter()
             .flatten()
@@ -279,7 +300,7 @@ impl Agent {
         let mut actions = Vec::new();
         self.pnp.timeout(now.mono, &mut actions);
         self.run_pnp(actions, now, out);
-        let mut outs = Vec::new();
+        let mut outs = std::mem::take(&mut self.pending);
         self.cache.timeout(now, &mut outs);
         self.run_cache(outs, now, out);
         let mut outs = Vec::new();
@@ -335,6 +356,11 @@ impl Agent {
                     queue.extend(more);
                 }
                 cache::Out::Store(key, meta, body) => out.push(Action::Store(key, meta, body)),
+                cache::Out::Candidate(key, meta, body) => out.push(Action::Candidate(key, meta, body)),
+                cache::Out::DropCandidate(key) => out.push(Action::DropCandidate(key)),
+                cache::Out::Accept(key, meta) => out.push(Action::Accept(key, meta)),
+                cache::Out::DropNewer(key, number) => out.push(Action::DropNewer(key, number)),
+                cache::Out::Guard(mac, text) => self.events.push(now.unix, "guard", mac, text),
                 cache::Out::Record(mac) => self.record(mac, now, out),
                 cache::Out::Expire(key) => out.push(Action::Expire(key)),
                 cache::Out::Note(mac, text) => self.events.push(now.unix, "config", Some(mac), text),
@@ -408,16 +434,16 @@ impl Agent {
     /// Writes a phone's record if it differs from what is on flash. What a phone says of itself can be said by
     /// anybody, as often as he likes: for that alone the flash is written once in [`SAID_AGAIN`].
     fn record(&mut self, mac: Mac, now: Now, out: &mut Vec<Action>) {
-        let refused = self.cache.refused(mac);
+        let (refused, decided) = (self.cache.refused(mac), self.cache.decided(mac));
         let Some(phone) = self.directory.get_mut(mac) else { return };
-        let record = phone.to_record(refused);
+        let record = phone.to_record(refused, decided);
         let Some(old) = &phone.record else {
             phone.record = Some(record.clone());
             phone.written = Some(now.mono);
             return out.push(Action::PutPhone(record));
         };
         let just = phone.written.is_some_and(|at| now.mono.saturating_duration_since(at) < SAID_AGAIN);
-        if *old == record || (just && old.refused_since == record.refused_since) {
+        if *old == record || (just && old.refused_since == record.refused_since && old.decided == record.decided) {
             return;
         }
         phone.record = Some(record.clone());
@@ -506,5 +532,10 @@ fn cache_limits(config: &Config) -> cache::Limits {
         upstream_timeout: config.agent.upstream_timeout,
         grace: config.agent.grace,
         unsaved_max: config.agent.cache_max,
+        guard: guard::Limits {
+            share: config.agent.guard_share,
+            min: config.agent.guard_min,
+            window: config.agent.guard_window,
+        },
     }
 }

@@ -1,6 +1,7 @@
 //! Timelines of the whole agent: what comes in at which second, what goes out.
 
 mod dhcp;
+mod guard;
 mod lifetime;
 mod requests;
 mod upstream;
