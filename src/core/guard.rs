@@ -223,7 +223,7 @@ impl Guard {
 
     /// A change of an earlier run. A time that lies in the future, or a clock that is not set, counts as now.
     pub fn restore(&mut self, mac: Mac, name: &str, from: u32, before: Identity, unix: UnixTime, now: Now) {
-        let passed = if now.clock_is_set() { now.unix.checked_sub(unix).unwrap_or(0) } else { 0 };
+        let passed = if now.clock_is_set() { now.unix.saturating_sub(unix) } else { 0 };
         if passed >= self.limits.window.as_secs() && self.state == State::Quiet {
             return;
         }

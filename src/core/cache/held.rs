@@ -2,8 +2,9 @@
 //! admin decides about them.
 
 use super::entry::{Held, Stage, Trouble};
-use super::result::New;
+use super::result::{tell_fresh, New};
 use super::{tell_all, Cache, Out};
+use crate::core::answer::Label;
 use crate::core::guard::{words, Asked, Note, Past};
 use crate::core::now::Now;
 use crate::core::outcome::Reason;
@@ -47,9 +48,11 @@ impl Cache {
             return Some(new);
         }
         if entry.accepting.as_ref().is_some_and(|m| m.sha256 == new.sha256) {
-            // it is being written as the next generation just now
-            let answer = entry.fall_back(key, now);
-            tell_all(entry, answer, now, out);
+            return None; // it is on its way to be the next generation: who waits is told when it is
+        }
+        if entry.accepting.is_some() {
+            // other bytes again, within the moment that the flash takes: the next answer is looked at
+            self.keep_back(key, Reason::Held, now, out);
             return None;
         }
         if entry.pinned.is_some() {
@@ -346,6 +349,7 @@ impl Cache {
     pub(super) fn accepted(&mut self, key: &ResourceKey, result: Result<u32, String>, now: Now, out: &mut Vec<Out>) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let Some(mut meta) = entry.accepting.take() else { return };
+        let from = out.len();
         match result {
             Ok(number) => {
                 let identity = entry.identities.remove(&meta.number).unwrap_or_default();
@@ -357,6 +361,12 @@ impl Cache {
                 entry.verified = false;
                 out.push(Out::Note(key.mac, format!("{}: generation {number}, which was held, is in use", key.name)));
                 out.push(Out::Record(key.mac));
+                // the upstream has just said the same
+                if entry.stage == Stage::Idle && !entry.waiters.is_empty() {
+                    entry.agreed = Some((now.mono, now.unix));
+                    tell_fresh(entry, key, Label::Fresh, now, out);
+                }
+                self.settle(from, out);
                 self.look_whether_held(now, out);
             }
             Err(why) => {
