@@ -11,7 +11,8 @@ impl Store {
     /// it: it is more likely a mistake than they are. The same bytes are not written again. Gives the bytes written.
     ///
     /// # Errors
-    /// As [`Store::put`]; the one before may then be gone.
+    /// As [`Store::put`]; the one before may then be gone. [`StoreError::NotFound`] when there is no generation that it
+    /// could wait beside.
     pub fn put_candidate(
         &self,
         key: &ResourceKey,
@@ -23,6 +24,9 @@ impl Store {
         if writer.index.candidate(key).is_some_and(|kept| kept.sha256 == meta.sha256) {
             return Ok(0);
         }
+        if writer.index.last(key).is_none() {
+            return Err(StoreError::NotFound);
+        }
         let head = check(key, meta, body)?;
         let size = (head.len() as u64).saturating_add(body.len() as u64);
         let old = writer.index.candidate(key).map_or(0, |kept| kept.file_size);
@@ -33,7 +37,14 @@ impl Store {
             return Err(StoreError::Full { need, max: cache_max, unit: "bytes" });
         }
         let before = self.disk.written();
-        self.write(&mut writer, key.mac, &name::candidate(&name::stem(key)), &[&head, body])?;
+        let written = self.write(&mut writer, key.mac, &name::candidate(&name::stem(key)), &[&head, body]);
+        if let Err(error) = written {
+            // perhaps neither the one before nor this one is there now
+            let _ = self.remove_candidate(&mut writer, key);
+            writer.index.take_candidate(key);
+            self.count(&writer);
+            return Err(error);
+        }
         writer.index.set_candidate(key, Kept::new(meta, size));
         self.count(&writer);
         Ok(self.disk.written().saturating_sub(before))
@@ -113,6 +124,8 @@ impl Store {
         }
         if let Ok(folder) = self.known_folder(key.mac) {
             self.disk.unlink(&folder, &name::candidate(&name::stem(key)))?;
+            // else it might be back after a power cut, and the guard would hold on without a reason
+            self.disk.sync_folder(&folder)?;
         }
         writer.index.take_candidate(key);
         self.count(writer);

@@ -21,6 +21,8 @@ mod crash;
 #[cfg(test)]
 mod fault;
 #[cfg(test)]
+mod held_test;
+#[cfg(test)]
 mod test;
 
 pub use error::{Failed, StoreError};
@@ -174,6 +176,10 @@ impl Store {
         let size = (head.len() as u64).saturating_add(body.len() as u64);
         let plan = writer.index.plan(key, size, history, cache_max)?;
 
+        // left of an `accept` that could not remove it: it must not look held once there is a newer generation
+        if writer.index.candidate(key).is_some_and(|c| writer.index.last(key).is_some_and(|l| l.sha256 == c.sha256)) {
+            self.remove_candidate(writer, key)?;
+        }
         let before = self.disk.written();
         let file = name::generation(&name::stem(key), meta.number);
         self.write(writer, key.mac, &file, &[&head, body])?;

@@ -191,7 +191,7 @@ fn what_could_not_be_read_again_is_not_stored() {
     }
     let nobody = PhoneRecord { mac: "x".into(), ..record(1, "x") };
     assert!(matches!(store.put_phone(&nobody), Err(StoreError::Invalid(_))));
-    assert!(matches!(store.put_phone(&record(1, &"x".repeat(20_000))), Err(StoreError::Invalid(_))));
+    assert!(matches!(store.put_phone(&record(1, &"x".repeat(70_000))), Err(StoreError::Invalid(_))));
     assert_eq!(fault.steps(), steps);
     let largest = &big[1..];
     put(&store, &a, 6, largest).unwrap();

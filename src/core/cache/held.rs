@@ -225,11 +225,22 @@ impl Cache {
 
     /// What was on flash of a config, after [`Cache::load`]. A candidate that became the last good just before a power
     /// cut is dropped.
-    pub fn restore(&mut self, key: &ResourceKey, restored: Restored, decided: &Decided, now: Now, out: &mut Vec<Out>) {
+    pub fn restore(
+        &mut self,
+        key: &ResourceKey,
+        mut restored: Restored,
+        decided: &Decided,
+        now: Now,
+        out: &mut Vec<Out>,
+    ) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.identities = restored.identities.into_iter().collect();
         entry.pinned = decided.pinned.get(&key.name).copied();
         let before = entry.identity();
+        let rejected = decided.rejected.get(&key.name).and_then(|hex| Sha256::parse(hex));
+        if restored.candidate.take_if(|(meta, _)| Some(meta.sha256) == rejected).is_some() {
+            out.push(Out::DropCandidate(key.clone()));
+        }
         if let Some((meta, identity)) = restored.candidate {
             let change = before.change(identity).filter(|_| entry.pinned.is_none());
             let known = entry.generations.last().is_some_and(|m| m.sha256 == meta.sha256);
@@ -240,7 +251,7 @@ impl Cache {
                 let held = Held { sha256, identity, change, since, rejected: false, candidate: Some(meta) };
                 entry.held = Some(held);
             }
-        } else if let Some(sha256) = decided.rejected.get(&key.name).and_then(|hex| Sha256::parse(hex)) {
+        } else if let Some(sha256) = rejected {
             let change = entry.pinned.is_none().then_some(Change::Changed);
             let (identity, since) = (Identity::Unknown, now.unix);
             entry.held = Some(Held { sha256, identity, change, since, rejected: true, candidate: None });
