@@ -62,10 +62,10 @@ fn print(s: &Value) {
     let counted = format!("{} changed account, {} may", number(guard, "changed"), number(guard, "limit"));
     match field(guard, "state") {
         "holding" => say!(
-            "guard     holds {} phones on their last good ({} rejected) since {}; {counted}: phoneprov accept or reject",
+            "guard     holding, began {}: {} phones on their last good wait for accept or reject, {} were rejected; {counted}",
+            ago(guard.get("since")),
             number(guard, "held"),
-            number(guard, "rejected"),
-            ago(guard.get("since"))
+            number(guard, "rejected")
         ),
         "open" => say!("guard     open for {} more", span(number(guard, "open_for"))),
         _ => say!("guard     quiet; {counted}"),

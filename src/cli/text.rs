@@ -61,7 +61,9 @@ pub(super) fn state(config: &Value) -> String {
     let reason = config.get("reason").and_then(Value::as_str);
     let why = config.get("why").and_then(Value::as_str);
     let flash = if config.get("on_flash") == Some(&Value::Bool(false)) { ", in RAM only" } else { "" };
-    match (reason, why) {
+    // "held (held: …)" says nothing twice
+    match (reason.filter(|r| *r != state), why) {
+        (None, Some(w)) if ["held", "pinned"].contains(&state) => format!("{state} ({w}){flash}"),
         (Some(r), Some(w)) => format!("{state} ({r}: {w}){flash}"),
         (Some(r), None) => format!("{state} ({r}){flash}"),
         _ => format!("{state}{flash}"),

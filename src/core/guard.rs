@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Numbers of held phones that are told as an event; each phone has its own state in `phones`.
-const TOLD: &[usize] = &[2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000];
+const TOLD: &[usize] = &[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000];
 
 /// Options `guard_*`.
 #[derive(Clone, Copy, Debug)]
@@ -172,8 +172,13 @@ impl Guard {
         let due = TOLD.iter().rev().find(|n| **n <= phones).copied().unwrap_or(0);
         if due > self.told {
             self.told = due;
-            notes.push((None, format!("{phones} phones are held on their last good")));
+            notes.push((None, format!("{phones} phone{} held on their last good", s(phones))));
         }
+    }
+
+    /// The admin rejected what was held: what is held from now on is a new question.
+    pub fn rejected(&mut self) {
+        self.told = 0;
     }
 
     /// Nothing is held any more: the guard watches again. The window of what passed begins anew, for these phones are

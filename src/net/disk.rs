@@ -1,5 +1,6 @@
 //! The thread that writes to flash: an fsync on a router can take a second, and nobody may wait for it.
 
+use crate::core::agent::ControlId;
 use crate::core::types::{GenerationMeta, PhoneRecord, ResourceKey};
 use crate::net::mailbox::{Letter, Post};
 use crate::proto::mac::Mac;
@@ -10,14 +11,32 @@ use std::thread::{self, JoinHandle};
 
 /// What is to be written.
 pub(crate) enum Write {
-    Generation { key: ResourceKey, meta: GenerationMeta, body: Arc<[u8]>, history: u32, cache_max: u64 },
-    Candidate { key: ResourceKey, meta: GenerationMeta, body: Arc<[u8]>, cache_max: u64 },
+    Generation {
+        key: ResourceKey,
+        meta: GenerationMeta,
+        body: Arc<[u8]>,
+        history: u32,
+        cache_max: u64,
+    },
+    Candidate {
+        key: ResourceKey,
+        meta: GenerationMeta,
+        body: Arc<[u8]>,
+        cache_max: u64,
+    },
     DropCandidate(ResourceKey),
-    Accept { key: ResourceKey, meta: GenerationMeta, history: u32, cache_max: u64 },
+    Accept {
+        key: ResourceKey,
+        meta: GenerationMeta,
+        history: u32,
+        cache_max: u64,
+    },
     DropNewer(ResourceKey, u32),
     Phone(PhoneRecord),
     Expire(ResourceKey),
     Forget(Option<Mac>),
+    /// Nothing is written: this answer goes out after all that came before.
+    Then(ControlId, serde_json::Value),
 }
 
 /// The loop's side. Dropping it lets the thread finish what it was given, and waits for that.
@@ -80,6 +99,7 @@ fn perform(store: &Store, write: Write, post: &Post) {
                 trouble(&format!("newer configs of {} were not removed", key.mac), e);
             }
         }
+        Write::Then(id, answer) => return post.send(Letter::Control(id, answer)),
         Write::Phone(record) => {
             if let Err(e) = store.put_phone(&record) {
                 trouble(&format!("the record of {} was not written", record.mac), e);

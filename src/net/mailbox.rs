@@ -1,5 +1,6 @@
 //! How the threads report to the loop: a channel, and an eventfd that ends its poll.
 
+use crate::core::agent::ControlId;
 use crate::core::outcome::Outcome;
 use crate::core::types::{FetchError, FetchHead, ResourceKey, Sha256};
 use rustix::event::{eventfd, EventfdFlags};
@@ -30,6 +31,8 @@ pub(crate) enum Letter {
     Candidate { key: ResourceKey, sha256: Sha256, result: Result<(), String> },
     /// Bytes on flash, and bytes written since the start, after anything else was written or removed.
     Usage { bytes: u64, written: u64 },
+    /// All that was to be written before this answer is on flash.
+    Control(ControlId, serde_json::Value),
     /// Something else the disk thread could not do.
     DiskTrouble(String),
 }

@@ -322,6 +322,7 @@ impl Runtime {
             Letter::Candidate { key, sha256, result } => {
                 self.agent.candidate_stored(&key, sha256, result, now, actions);
             }
+            Letter::Control(id, answer) => self.control.answer(id, &answer, now.mono),
             Letter::Usage { bytes, written } => self.agent.flash_usage(bytes, written),
             Letter::DiskTrouble(text) => log::warn!("store: {text}"),
         }
@@ -428,6 +429,7 @@ impl Runtime {
                 self.disk.write(Write::Forget(mac));
             }
             Action::Control(id, value) => self.control.answer(id, &value, now.mono),
+            Action::ControlWritten(id, value) => self.disk.write(Write::Then(id, value)),
         }
     }
 

@@ -213,6 +213,20 @@ fn accept_reject_rollback_and_a_restart_in_the_middle() {
     assert_eq!(o.with_their_own(&got), PHONES - LIMIT, "{}", reasons(&got));
     assert_eq!(agent.stored().sums(), before.sums(), "nothing was written again");
 
+    // in words: what the admin sees
+    let says = |words: &[&str]| String::from_utf8_lossy(&agent.verb(words).stdout).into_owned();
+    let status = says(&["status"]);
+    let guard = status.lines().find(|l| l.starts_with("guard")).unwrap_or_default();
+    assert!(guard.starts_with("guard     holding, began "), "{status}");
+    assert!(
+        guard.contains("ago: 32 phones on their last good wait for accept or reject, 0 were rejected; "),
+        "{status}"
+    );
+    println!("{guard}");
+    let phones = says(&["phones"]);
+    let held = phones.lines().filter(|l| l.ends_with("held (in the new config its account is gone)")).count();
+    assert_eq!(held, 32, "{phones}");
+
     // reject: the held bytes go, the phones keep theirs, also after a restart
     let rejected = agent.json(&["reject", "all"]);
     assert_eq!(rejected["configs"]["count"], 32);
@@ -225,9 +239,13 @@ fn accept_reject_rollback_and_a_restart_in_the_middle() {
     assert_eq!(o.with_their_own(&o.all_boot(Database::NoAccounts)), PHONES - LIMIT);
     println!("disaster: rejected, killed and started: {}", o.guard());
 
+    let again = says(&["reject", "all"]);
+    assert_eq!(again, "", "nothing is held any more, which is said on stderr");
+
     // one command takes it back from those who have it
-    let back = agent.json(&["rollback", "all"]);
-    assert_eq!(back["configs"]["count"], LIMIT as u64);
+    let back = says(&["rollback", "all"]);
+    println!("{back}");
+    assert_eq!(back.lines().filter(|l| l.ends_with(": generation 1 until accept")).count(), LIMIT, "{back}");
     let got = o.all_boot(Database::NoAccounts);
     assert_eq!(o.with_their_own(&got), PHONES, "{}", reasons(&got));
     println!("disaster: rollback all: {} of {PHONES} have their own ({})", o.with_their_own(&got), reasons(&got));
@@ -237,7 +255,7 @@ fn accept_reject_rollback_and_a_restart_in_the_middle() {
 
     // the provider mends it; accept ends the pins, and nothing bad comes back
     assert_eq!(o.with_their_own(&o.all_boot(Database::Good)), PHONES);
-    agent.json(&["accept", "all"]);
+    println!("{}", says(&["accept", "all"]));
     let got = o.all_boot(Database::Missing);
     assert_eq!(o.with_their_own(&got), PHONES, "{}", reasons(&got));
     assert!(got.iter().all(|a| a.x_phoneprov().1.as_deref() == Some("gone")), "{}", reasons(&got));

@@ -99,6 +99,8 @@ pub enum Action {
     Forget(Option<Mac>),
     /// Answer a control request.
     Control(ControlId, serde_json::Value),
+    /// The same, when all that was to be written before is on flash: what the admin is told then survives a power cut.
+    ControlWritten(ControlId, serde_json::Value),
 }
 
 /// One configured vendor section, ready for use.

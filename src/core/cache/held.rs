@@ -141,12 +141,7 @@ impl Cache {
         // phones ask twice, and the original provisioner refuses the second: the first answer stands
         let hold_until = Some(now.mono + self.limits.fresh_for);
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let text = match &entry.held {
-            Some(Held { rejected: true, .. }) => "rejected by the admin".to_string(),
-            Some(Held { change: Some(change), .. }) => format!("in the new config {}", words(*change)),
-            Some(_) => "a newer config waits for accept".to_string(),
-            None => "the upstream still has what was rolled back".to_string(),
-        };
+        let text = entry.held.as_ref().map_or("the upstream still has what was rolled back".to_string(), text_of);
         entry.trouble = Some(Trouble { reason, text, hold_until });
         entry.agreed = None;
         entry.refusing = None;
@@ -259,8 +254,7 @@ impl Cache {
         if let Some(pin) = entry.pinned {
             let text = format!("generation {pin} is pinned");
             entry.trouble = Some(Trouble { reason: Reason::Pinned, text, hold_until: None });
-        } else if let Some(Held { change: Some(change), .. }) = entry.held {
-            let text = format!("in the new config {}", words(change));
+        } else if let Some(text) = entry.held.as_ref().map(text_of) {
             entry.trouble = Some(Trouble { reason: Reason::Held, text, hold_until: None });
         }
     }
@@ -275,7 +269,8 @@ impl Cache {
         for (mac, decided) in decided {
             for (name, changed) in &decided.changed {
                 let entry = self.entries.of(*mac).find(|(k, _)| k.name == *name).map(|(_, e)| e);
-                let before = entry.and_then(|e| e.identities.get(&changed.from)).copied().unwrap_or_default();
+                let Some(entry) = entry else { continue };
+                let before = entry.identities.get(&changed.from).copied().unwrap_or_default();
                 self.guard.restore(*mac, name, changed.from, before, changed.at, now);
             }
         }
@@ -398,13 +393,14 @@ impl Cache {
             held.rejected = true;
             held.candidate = None;
             if let Some(trouble) = &mut entry.trouble {
-                trouble.text = "rejected by the admin".to_string();
+                trouble.text = text_of(held);
             }
             out.push(Out::DropCandidate(key.clone()));
             out.push(Out::Record(key.mac));
             done.push(Done { key, what: "rejected".to_string() });
         }
         if !done.is_empty() {
+            self.guard.rejected();
             let text = match mac {
                 Some(_) => "rejected by the admin: the last good stays in use".to_string(),
                 None => format!("{} held configs rejected by the admin: phones keep their last good", done.len()),
@@ -470,6 +466,15 @@ impl super::Entry {
     /// Does the guard keep something from the phone? What waits behind a pin is the admin's doing.
     pub(super) fn is_held(&self) -> bool {
         self.held.is_some() && self.pinned.is_none()
+    }
+}
+
+/// Why a config is kept from its phone.
+fn text_of(held: &Held) -> String {
+    match (held.rejected, held.change) {
+        (true, _) => "the new config was rejected".to_string(),
+        (false, Some(change)) => format!("in the new config {}", words(change)),
+        (false, None) => "a newer config waits for accept".to_string(),
     }
 }
 

@@ -183,9 +183,11 @@ impl World {
     }
 
     pub(super) fn controlled(&mut self) -> Option<Value> {
-        let at = self.out.iter().position(|a| matches!(a, Action::Control(..)))?;
-        let Action::Control(_, value) = self.out.remove(at) else { unreachable!() };
-        Some(value)
+        let is = |a: &Action| matches!(a, Action::Control(..) | Action::ControlWritten(..));
+        match self.out.remove(self.out.iter().position(is)?) {
+            Action::Control(_, value) | Action::ControlWritten(_, value) => Some(value),
+            _ => unreachable!(),
+        }
     }
 
     pub(super) fn reload(&mut self, text: &str) {
