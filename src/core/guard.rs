@@ -219,10 +219,13 @@ impl Guard {
     }
 
     /// Configs are held from an earlier run: it holds on, for nobody has decided yet.
-    pub fn resume(&mut self, held: usize, now: Now, notes: &mut Vec<Note>) {
+    pub fn resume(&mut self, waiting: usize, rejected: usize, now: Now, notes: &mut Vec<Note>) {
         self.state = State::Holding { since: now.unix };
-        self.told = held;
-        let text = format!("{held} phone{} held since before the restart: accept or reject", s(held));
+        self.told = waiting;
+        let text = format!(
+            "since before the restart {waiting} phone{} held: accept or reject; {rejected} were rejected",
+            s(waiting)
+        );
         notes.push((None, text));
     }
 

@@ -35,7 +35,8 @@ impl Agent {
                     return Err(nothing("nothing is held or pinned"));
                 }
                 let minutes = self.config.agent.guard_window.as_secs() / 60;
-                let open = mac.is_none().then_some(minutes);
+                let opened = matches!(self.cache.guard().state(), State::Open { .. });
+                let open = (mac.is_none() && opened).then_some(minutes);
                 json!({"configs": configs(&done), "open_minutes": open})
             }
             "reject" => {

@@ -103,7 +103,9 @@ impl Agent {
         if phone.by_dhcp {
             seen_by.push("dhcp");
         }
-        let config = self.main_config(phone.mac);
+        // what waits for the admin stands before all
+        let decided = self.cache.of(phone.mac).find(|(_, e)| e.held().is_some() || e.pinned().is_some());
+        let config = decided.or(self.main_config(phone.mac));
         json!({
             "mac": phone.mac.to_string(),
             "vendor": phone.vendor,

@@ -264,7 +264,7 @@ impl Cache {
         let mut notes = Vec::new();
         if self.entries.iter().any(|(_, e)| e.is_held()) {
             let (waiting, rejected) = self.held_phones();
-            self.guard.resume(waiting + rejected, now, &mut notes);
+            self.guard.resume(waiting, rejected, now, &mut notes);
         }
         for (mac, decided) in decided {
             for (name, changed) in &decided.changed {
@@ -294,11 +294,14 @@ impl Cache {
         }
     }
 
-    /// The admin accepts what is held for one phone, or for all; pins go as well. `all` opens the guard.
+    /// The admin accepts what is held for one phone, or for all; pins go as well. `all` opens the guard, but where only
+    /// pins went: that is the end of a mistake, and no migration.
     pub fn accept(&mut self, mac: Option<Mac>, now: Now, out: &mut Vec<Out>) -> Vec<Done> {
         let mut done = Vec::new();
+        let mut only_pins = false;
         for key in self.decidable(mac, |e| e.accepting.is_none() && (e.held.is_some() || e.pinned.is_some())) {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
+            only_pins = entry.held.is_none() && (only_pins || done.is_empty());
             let what = match entry.held.clone() {
                 Some(Held { candidate: Some(candidate), identity, .. }) => {
                     let number = entry.next_number();
@@ -330,6 +333,7 @@ impl Cache {
                     out.push(Out::Record(mac));
                 }
             }
+            None if only_pins => notes.push((None, "rollbacks ended by the admin".to_string())),
             None => {
                 let changed: Vec<Mac> = self.guard.past().map(|(mac, ..)| mac).collect();
                 self.guard.open(now, &mut notes);

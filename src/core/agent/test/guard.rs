@@ -278,7 +278,11 @@ fn a_restart_in_the_middle() {
     o.restart();
     let guard = o.guard();
     assert_eq!((&guard["state"], &guard["held"], &guard["changed"]), (&json!("holding"), &json!(32), &json!(8)));
-    assert!(o.story()[0].contains("32 phones are held since before the restart"), "{:?}", o.story());
+    assert!(
+        o.story()[0].contains("since before the restart 32 phones are held: accept or reject; 0 were rejected"),
+        "{:?}",
+        o.story()
+    );
     assert_eq!(o.config_of(20)["state"], "held");
     let got = o.all_boot(40, lost);
     assert_eq!(kept(&got), 32);
@@ -444,6 +448,21 @@ fn rollback_pins_until_accept() {
     o.done(json!({"op": "accept", "mac": mac(5).to_string()}));
     assert_eq!(o.config_of(5)["pinned"], Value::Null);
     assert_eq!(o.config_of(5)["sha256"], Sha256::of(lost(5).as_bytes()).to_string());
+}
+
+#[test]
+fn the_end_of_a_mistake_opens_nothing() {
+    let mut o = Office::new(40);
+    o.all_boot(40, lost);
+    o.done(json!({"op": "rollback", "mac": "all"}));
+    assert_eq!(kept(&o.all_boot(40, own)), 40);
+    assert_eq!(o.boot(7, &own(7)), ("pinned".into(), own(7)));
+    o.w.pass(15_000);
+    let all = o.done(json!({"op": "accept", "mac": "all"}));
+    assert_eq!((&all["configs"]["count"], &all["open_minutes"]), (&json!(8), &Value::Null), "{all}");
+    assert_eq!(o.guard()["state"], "quiet");
+    assert_eq!(o.boot(7, &own(7)), ("unchanged".into(), own(7)));
+    assert_eq!(kept(&o.all_boot(40, lost)), 32, "it watches");
 }
 
 #[test]
