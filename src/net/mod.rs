@@ -11,6 +11,7 @@ mod dhcp;
 mod disk;
 mod fetch;
 mod http;
+mod loading;
 mod mailbox;
 mod neighbours;
 pub mod runtime;

@@ -2,10 +2,9 @@
 
 use crate::bounds;
 use crate::config::Config;
-use crate::core::agent::{identity_of, Action, Agent, Asked, Device, Loaded};
+use crate::core::agent::{Action, Agent, Asked, Device};
 use crate::core::answer::{Answer, Body, StreamId};
 use crate::core::now::Now;
-use crate::core::types::{GenerationMeta, ResourceKey};
 use crate::net::client::Client;
 use crate::net::control::Control;
 pub use crate::net::devices::Source as DeviceSource;
@@ -13,19 +12,19 @@ pub use crate::net::dhcp::Settings as DhcpSettings;
 use crate::net::dhcp::{self, Watch};
 use crate::net::disk::{Disk, Write};
 use crate::net::http::{Bodies, Server, Source, Unserved};
+use crate::net::loading::open_store;
 use crate::net::mailbox::{Letter, Mailbox, Waker};
 use crate::net::neighbours::Neighbours;
 use crate::net::stream::Stream;
 use crate::net::{fetch, sip};
 use crate::proto::url;
-use crate::store::{self, Found, Store, StoreError};
+use crate::store::{Store, StoreError};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::net::{SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -557,27 +556,6 @@ impl Runtime {
             log::debug!("status.json: {e}");
         }
     }
-}
-
-/// Opens the store. Whose accounts are in its configs is read out of their bytes while they are checked in any case:
-/// nothing of it needs to be on flash, and a new version of the rules never compares with what an old one found.
-fn open_store(state_dir: &Path) -> Result<(Loaded, Store), String> {
-    let mut identities = HashMap::new();
-    let mut show = |key: &ResourceKey, meta: &GenerationMeta, body: &[u8]| {
-        identities.insert((key.clone(), meta.sha256), identity_of(key, &meta.target, body));
-    };
-    let opened = store::open_showing(state_dir, &mut show).map_err(|e| e.to_string())?;
-    let mut loaded =
-        Loaded { phones: opened.phones, damaged: opened.damaged, bytes: opened.store.bytes(), ..Loaded::default() };
-    for Found { key, generations, candidate } in opened.found {
-        let of = |meta: &GenerationMeta| identities.get(&(key.clone(), meta.sha256)).copied().unwrap_or_default();
-        loaded.identities.extend(generations.iter().map(|m| (key.clone(), m.number, of(m))));
-        loaded
-            .candidates
-            .extend(candidate.map(|m| (key.clone(), of(&m), m)).map(|(key, identity, m)| (key, m, identity)));
-        loaded.configs.push((key, generations));
-    }
-    Ok((loaded, opened.store))
 }
 
 fn watch(fd: BorrowedFd<'_>, read: bool, write: bool) -> PollFd<'_> {
