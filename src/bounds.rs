@@ -96,6 +96,10 @@ pub const PHONES: usize = 4096;
 pub const RESOURCES: usize = 8192;
 /// Configs of one phone on flash. The most that a brand asks for is eight (Mitel: startup, model, MAC, licences).
 pub const FILES_PER_PHONE: usize = 16;
+/// Lines of an account that are looked at in one config. The largest DECT systems have 1,000 users.
+pub const ACCOUNT_LINES: usize = 1024;
+/// Bytes of a user's or registrar's name that are looked at: names in SIP URIs are far shorter.
+pub const ACCOUNT_VALUE: usize = 256;
 /// Lines of the event log.
 pub const EVENTS: usize = 500;
 /// Events in a minute that strangers can bring about (PnP, refusals); more are counted only. Well under [`EVENTS`], so

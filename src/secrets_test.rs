@@ -6,6 +6,7 @@ use crate::core::outcome::{Outcome, Reason};
 use crate::core::types::{FetchHead, Sha256};
 use crate::proto::uci;
 use crate::proto::url::{Mapping, Template};
+use crate::vendor::Identity;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,7 +39,8 @@ fn debug_shows_no_secret() {
         rewrite: None,
         retry_after: None,
     };
-    let good = Outcome::Good { head: FetchHead::default(), body: body.clone(), sha256: Sha256::of(&body) };
+    let (head, sha256, identity) = (FetchHead::default(), Sha256::of(&body), Identity::default());
+    let good = Outcome::Good { head, body: body.clone(), sha256, identity };
     let shown = [
         ("Config", format!("{config:#?}")),
         ("Secret", format!("{:?}", Secret::new(SECRET))),

@@ -56,6 +56,7 @@ fn record(phone: u8, number: u32) -> PhoneRecord {
         firmware: Some(number.to_string()),
         first_seen: 1,
         refused_since: Default::default(),
+        decided: Default::default(),
     }
 }
 

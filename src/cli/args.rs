@@ -113,16 +113,21 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             false => Err(format!("'{}' needs one of: {}", verb.name, all.join(", "))),
         };
     }
-    let most = usize::from(!verb.args.is_empty() && !verb.args.starts_with("["));
+    let least = usize::from(!verb.args.is_empty() && !verb.args.starts_with("["));
+    let most = least + usize::from(verb.args.ends_with(" [N]"));
     if out.rest.len() > most {
         return Err(format!(
             "'{}' takes {} argument{}",
             verb.name,
-            if most == 0 { "no" } else { "one" },
-            if most == 0 { "s" } else { "" }
+            match most {
+                0 => "no",
+                1 => "one",
+                _ => "two",
+            },
+            if most == 1 { "" } else { "s" }
         ));
     }
-    if most == 1 && out.rest.is_empty() {
+    if least == 1 && out.rest.is_empty() {
         return Err(format!("'{}' needs {}", verb.name, verb.args.split(' ').next().unwrap_or_default()));
     }
     match out.rest.first() {
@@ -130,6 +135,9 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         Some(value) if verb.args == "MINUTES" => _ = super::admit::minutes(value)?,
         Some(value) => _ = mac(value)?,
         None => {}
+    }
+    if let Some(n) = out.rest.get(1).filter(|n| !n.parse::<u32>().is_ok_and(|n| n > 0)) {
+        return Err(format!("'{n}' is no number from 1"));
     }
     Ok(Parsed::Verb(verb, out))
 }
@@ -168,6 +176,9 @@ mod test {
         assert_eq!(wrong("phone 00:04"), "'00:04' is no MAC; write it as 00:04:13:aa:bb:cc");
         assert_eq!(wrong("phone all"), "'all' is no MAC; write it as 00:04:13:aa:bb:cc");
         assert_eq!(wrong("status x"), "'status' takes no arguments");
+        assert_eq!(wrong("rollback all 1 2"), "'rollback' takes two arguments");
+        assert_eq!(wrong("rollback all 0"), "'0' is no number from 1");
+        assert!(matches!(line("rollback 00:04:13:aa:bb:cc 2"), Ok(Parsed::Verb(..))));
         assert_eq!(wrong("status --reboot"), "'status' takes no --reboot");
         let forms = "'dhcp' needs one of: print, print uci, print dnsmasq, apply, remove, seen";
         for text in ["dhcp", "dhcp frob", "dhcp apply now", "dhcp print x"] {

@@ -1,5 +1,6 @@
 //! The command line: one file a verb, one table of all of them.
 
+mod accept;
 mod admit;
 mod args;
 mod call;
@@ -13,7 +14,9 @@ mod phone;
 mod phones;
 mod probe;
 mod refresh;
+mod reject;
 mod resync;
+mod rollback;
 mod run;
 mod setup;
 mod softphone;
@@ -80,6 +83,27 @@ const VERBS: &[Verb] = &[
         help: "tell a phone to fetch its config again (SIP NOTIFY check-sync)",
         options: &["reboot"],
         run: resync::run,
+    },
+    Verb {
+        name: "accept",
+        args: "MAC|all",
+        help: "take what the guard holds or a rollback keeps back; all: and let accounts change for guard_window",
+        options: &[],
+        run: accept::run,
+    },
+    Verb {
+        name: "reject",
+        args: "MAC|all",
+        help: "drop what the guard holds: phones keep their last good",
+        options: &[],
+        run: reject::run,
+    },
+    Verb {
+        name: "rollback",
+        args: "MAC|all [N]",
+        help: "serve the config N before the newest (1) until accept; all: of phones whose account changed",
+        options: &[],
+        run: rollback::run,
     },
     Verb {
         name: "admit",

@@ -59,6 +59,18 @@ fn print(s: &Value) {
         number(phones, "last_good")
     );
     say!("enrolment {}", super::admit::window(s.get("enrol").unwrap_or(&Value::Null)));
+    let guard = s.get("guard").unwrap_or(&Value::Null);
+    let counted = format!("{} changed account, {} may", number(guard, "changed"), number(guard, "limit"));
+    match field(guard, "state") {
+        "holding" => say!(
+            "guard     holding, began {}: {} phones on their last good wait for accept or reject, {} were rejected; {counted}",
+            ago(guard.get("since")),
+            number(guard, "held"),
+            number(guard, "rejected")
+        ),
+        "open" => say!("guard     open for {} more", span(number(guard, "open_for"))),
+        _ => say!("guard     quiet; {counted}"),
+    }
     let cache = s.get("cache").unwrap_or(&Value::Null);
     say!(
         "store     {} of {} KiB, {} KiB written since the start; shared files {} of {} KiB",

@@ -61,11 +61,28 @@ pub(super) fn state(config: &Value) -> String {
     let reason = config.get("reason").and_then(Value::as_str);
     let why = config.get("why").and_then(Value::as_str);
     let flash = if config.get("on_flash") == Some(&Value::Bool(false)) { ", in RAM only" } else { "" };
-    match (reason, why) {
+    // "held (held: …)" says nothing twice
+    match (reason.filter(|r| *r != state), why) {
+        (None, Some(w)) if ["held", "pinned"].contains(&state) => format!("{state} ({w}){flash}"),
         (Some(r), Some(w)) => format!("{state} ({r}: {w}){flash}"),
         (Some(r), None) => format!("{state} ({r}){flash}"),
         _ => format!("{state}{flash}"),
     }
+}
+
+/// What `accept`, `reject` and `rollback` did, a line each. Gives their number.
+pub(super) fn decided(result: &Value) -> u64 {
+    let configs = result.get("configs").unwrap_or(&Value::Null);
+    let list = configs.get("list").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for config in list {
+        say!("{} {}: {}", field(config, "mac"), field(config, "name"), field(config, "result"));
+    }
+    let count = number(configs, "count");
+    match count.saturating_sub(list.len() as u64) {
+        0 => {}
+        more => say!("and {more} more"),
+    }
+    count
 }
 
 /// Rows with their columns aligned.

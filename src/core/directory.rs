@@ -3,7 +3,7 @@
 
 use crate::bounds;
 use crate::core::now::Now;
-use crate::core::types::{PhoneRecord, UnixTime};
+use crate::core::types::{Decided, PhoneRecord, UnixTime};
 use crate::proto::mac::Mac;
 use crate::vendor::AgentFacts;
 use std::collections::{BTreeSet, HashMap};
@@ -77,7 +77,11 @@ impl Phone {
     }
 
     /// What should be on flash of it.
-    pub fn to_record(&self, refused_since: std::collections::BTreeMap<String, UnixTime>) -> PhoneRecord {
+    pub fn to_record(
+        &self,
+        refused_since: std::collections::BTreeMap<String, UnixTime>,
+        decided: Decided,
+    ) -> PhoneRecord {
         PhoneRecord {
             mac: self.mac.to_string(),
             vendor: self.vendor.clone(),
@@ -85,6 +89,7 @@ impl Phone {
             firmware: self.firmware.clone(),
             first_seen: self.record.as_ref().map_or(self.first_seen, |r| r.first_seen),
             refused_since,
+            decided,
         }
     }
 }
@@ -370,6 +375,7 @@ mod test {
             firmware: None,
             first_seen: 1,
             refused_since: Default::default(),
+            decided: Default::default(),
         };
         for i in 0..10 {
             d.load(mac(i), record(mac(i)));
@@ -472,6 +478,7 @@ mod test {
             firmware: None,
             first_seen: 1,
             refused_since: Default::default(),
+            decided: Default::default(),
         });
         let mut seen = |i: u32| {
             let facts = AgentFacts::default();

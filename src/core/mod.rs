@@ -9,6 +9,7 @@ pub mod dhcp;
 pub mod directory;
 pub mod events;
 pub mod given;
+pub mod guard;
 pub mod http_rate;
 pub mod notify;
 pub mod now;

@@ -1,7 +1,7 @@
 //! What asking the upstream came to (design section 7).
 
 use crate::core::types::{FetchError, FetchHead, Sha256};
-use crate::vendor::{Vendor, Verdict};
+use crate::vendor::{Identity, Vendor, Verdict};
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,6 +17,10 @@ pub enum Reason {
     Gone,
     /// Answered with something this vendor's phone cannot read.
     Broken,
+    /// The account in it is another one, or gone, and of too many phones at once: the guard.
+    Held,
+    /// The admin went back to an older generation (`rollback`).
+    Pinned,
 }
 
 impl fmt::Display for Reason {
@@ -26,6 +30,8 @@ impl fmt::Display for Reason {
             Reason::Refused => "refused",
             Reason::Gone => "gone",
             Reason::Broken => "broken",
+            Reason::Held => "held",
+            Reason::Pinned => "pinned",
         })
     }
 }
@@ -41,6 +47,8 @@ pub enum Outcome {
         body: Arc<[u8]>,
         /// Of the body.
         sha256: Sha256,
+        /// Whose account is in it.
+        identity: Identity,
     },
     /// 200, an answer of one moment: passed on, never stored.
     Temporary {
@@ -89,7 +97,12 @@ pub fn judge(vendor: &Vendor, file: &str, answer: Result<(FetchHead, Vec<u8>), F
     match head.status {
         200 if body.is_empty() => Outcome::Empty,
         200 => match (vendor.check)(file, &body) {
-            Verdict::Good => Outcome::Good { sha256: Sha256::of(&body), head, body: body.into() },
+            Verdict::Good => Outcome::Good {
+                sha256: Sha256::of(&body),
+                identity: (vendor.identity)(file, &body),
+                head,
+                body: body.into(),
+            },
             Verdict::Temporary => Outcome::Temporary { body: body.into() },
             Verdict::Refused(why) => Outcome::Bad(Reason::Refused, why.to_string()),
             Verdict::Broken(why) => Outcome::Bad(Reason::Broken, why),

@@ -99,6 +99,39 @@ pub struct PhoneRecord {
     /// By config name: since when the upstream refuses it, or no longer has it. The grace time begins there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused_since: BTreeMap<String, UnixTime>,
+    /// What the guard and the admin decided about its configs.
+    #[serde(default, skip_serializing_if = "Decided::is_empty")]
+    pub decided: Decided,
+}
+
+/// What must survive a restart of the guard's and the admin's decisions, by config name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Decided {
+    /// `rollback`: the generation that is served until `accept`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pinned: BTreeMap<String, u32>,
+    /// `reject`: SHA-256 of the config that is not wanted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rejected: BTreeMap<String, String>,
+    /// Changes of its account that passed, and still count.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changed: BTreeMap<String, Changed>,
+}
+
+/// A change of an account that passed the guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Changed {
+    /// Generation before it.
+    pub from: u32,
+    /// When.
+    pub at: UnixTime,
+}
+
+impl Decided {
+    /// Nothing was decided.
+    pub fn is_empty(&self) -> bool {
+        self.pinned.is_empty() && self.rejected.is_empty() && self.changed.is_empty()
+    }
 }
 
 /// One request to the upstream, complete: the client adds nothing but the connection.

@@ -1,10 +1,11 @@
 //! The thread that writes to flash: an fsync on a router can take a second, and nobody may wait for it.
 
+use crate::core::agent::ControlId;
 use crate::core::types::{GenerationMeta, PhoneRecord, ResourceKey};
 use crate::net::mailbox::{Letter, Post};
 use crate::net::panics::{caught, place};
 use crate::proto::mac::Mac;
-use crate::store::Store;
+use crate::store::{Put, Store, StoreError};
 use std::sync::mpsc::{channel, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -12,10 +13,32 @@ use std::time::{Duration, Instant};
 
 /// What is to be written.
 pub(crate) enum Write {
-    Generation { key: ResourceKey, meta: GenerationMeta, body: Arc<[u8]>, history: u32, cache_max: u64 },
+    Generation {
+        key: ResourceKey,
+        meta: GenerationMeta,
+        body: Arc<[u8]>,
+        history: u32,
+        cache_max: u64,
+    },
+    Candidate {
+        key: ResourceKey,
+        meta: GenerationMeta,
+        body: Arc<[u8]>,
+        cache_max: u64,
+    },
+    DropCandidate(ResourceKey),
+    Accept {
+        key: ResourceKey,
+        meta: GenerationMeta,
+        history: u32,
+        cache_max: u64,
+    },
+    DropNewer(ResourceKey, u32),
     Phone(PhoneRecord),
     Expire(ResourceKey),
     Forget(Option<Mac>),
+    /// Nothing is written: this answer goes out after all that came before.
+    Then(ControlId, serde_json::Value),
 }
 
 /// The loop's side. Dropping it lets the thread finish what it was given, and waits for that.
@@ -73,36 +96,52 @@ impl Drop for Disk {
 
 /// One write; a panic in it is its failure, and not the thread's end: the core counts on an answer.
 fn guarded(store: &Store, write: Write, post: &Post) {
-    let generation = match &write {
-        Write::Generation { key, meta, .. } => Some((key.clone(), meta.number)),
-        _ => None,
-    };
-    if caught(|| perform(store, write, post)).is_some() {
-        return;
-    }
-    let what = format!("a mistake in the agent at {} (please report it)", place());
-    post.send(match generation {
-        Some((key, number)) => {
-            let (bytes, written) = (store.bytes(), store.bytes_written());
-            Letter::Stored { key, number, result: Err(what), bytes, written }
+    type Failed<'a> = Box<dyn FnOnce(String) -> Letter + 'a>;
+    let failed: Failed<'_> = match &write {
+        Write::Generation { key, meta, .. } | Write::Accept { key, meta, .. } => {
+            let (key, number) = (key.clone(), meta.number);
+            Box::new(move |what| {
+                let (bytes, written) = (store.bytes(), store.bytes_written());
+                Letter::Stored { key, number, result: Err(what), bytes, written }
+            })
         }
-        None => Letter::DiskTrouble(what),
-    });
+        Write::Candidate { key, meta, .. } => {
+            let (key, sha256) = (key.clone(), meta.sha256);
+            Box::new(move |what| Letter::Candidate { key, sha256, result: Err(what) })
+        }
+        _ => Box::new(Letter::DiskTrouble),
+    };
+    if caught(|| perform(store, write, post)).is_none() {
+        post.send(failed(format!("a mistake in the agent at {} (please report it)", place())));
+    }
 }
 
 fn perform(store: &Store, write: Write, post: &Post) {
-    let trouble = |what: &str, e: crate::store::StoreError| post.send(Letter::DiskTrouble(format!("{what}: {e}")));
+    let trouble = |what: &str, e: StoreError| post.send(Letter::DiskTrouble(format!("{what}: {e}")));
     match write {
         Write::Generation { key, meta, body, history, cache_max } => {
-            let result = store.put(&key, &meta, &body, history, cache_max).map(|put| (put.number, put.removed));
-            post.send(Letter::Stored {
-                number: meta.number,
-                result: result.map_err(|e| e.to_string()),
-                bytes: store.bytes(),
-                written: store.bytes_written(),
-                key,
-            });
+            let result = store.put(&key, &meta, &body, history, cache_max);
+            return stored(store, key, meta.number, result, post);
         }
+        Write::Accept { key, meta, history, cache_max } => {
+            let result = store.accept(&key, &meta, history, cache_max);
+            return stored(store, key, meta.number, result, post);
+        }
+        Write::Candidate { key, meta, body, cache_max } => {
+            let result = store.put_candidate(&key, &meta, &body, cache_max).map(drop).map_err(|e| e.to_string());
+            post.send(Letter::Candidate { key, sha256: meta.sha256, result });
+        }
+        Write::DropCandidate(key) => {
+            if let Err(e) = store.drop_candidate(&key) {
+                trouble(&format!("a held config of {} was not removed", key.mac), e);
+            }
+        }
+        Write::DropNewer(key, number) => {
+            if let Err(e) = store.drop_newer(&key, number) {
+                trouble(&format!("newer configs of {} were not removed", key.mac), e);
+            }
+        }
+        Write::Then(id, answer) => return post.send(Letter::Control(id, answer)),
         Write::Phone(record) => {
             if let Err(e) = store.put_phone(&record) {
                 trouble(&format!("the record of {} was not written", record.mac), e);
@@ -125,4 +164,11 @@ fn perform(store: &Store, write: Write, post: &Post) {
             }
         }
     }
+    post.send(Letter::Usage { bytes: store.bytes(), written: store.bytes_written() });
+}
+
+fn stored(store: &Store, key: ResourceKey, number: u32, result: Result<Put, StoreError>, post: &Post) {
+    let result = result.map(|put| (put.number, put.removed)).map_err(|e| e.to_string());
+    let (bytes, written) = (store.bytes(), store.bytes_written());
+    post.send(Letter::Stored { key, number, result, bytes, written });
 }

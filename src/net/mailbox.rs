@@ -1,7 +1,8 @@
 //! How the threads report to the loop: a channel, and an eventfd that ends its poll.
 
+use crate::core::agent::ControlId;
 use crate::core::outcome::Outcome;
-use crate::core::types::{FetchError, FetchHead, ResourceKey};
+use crate::core::types::{FetchError, FetchHead, ResourceKey, Sha256};
 use rustix::event::{eventfd, EventfdFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -26,6 +27,12 @@ pub(crate) enum Letter {
     Stored { key: ResourceKey, number: u32, result: StoreResult, bytes: u64, written: u64 },
     /// What keeps DHCP from working on this router, a sentence each.
     DhcpChecked(Vec<String>),
+    /// A held config was written, or not.
+    Candidate { key: ResourceKey, sha256: Sha256, result: Result<(), String> },
+    /// Bytes on flash, and bytes written since the start, after anything else was written or removed.
+    Usage { bytes: u64, written: u64 },
+    /// All that was to be written before this answer is on flash.
+    Control(ControlId, serde_json::Value),
     /// Something else the disk thread could not do.
     DiskTrouble(String),
 }

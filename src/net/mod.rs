@@ -12,6 +12,7 @@ mod disk;
 mod fetch;
 mod folders;
 mod http;
+mod loading;
 mod mailbox;
 mod neighbours;
 pub mod panics;

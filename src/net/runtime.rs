@@ -2,7 +2,7 @@
 
 use crate::bounds;
 use crate::config::Config;
-use crate::core::agent::{Action, Agent, Asked, Device, Loaded};
+use crate::core::agent::{Action, Agent, Asked, Device};
 use crate::core::answer::{Answer, Body, StreamId};
 use crate::core::now::Now;
 use crate::net::client::Client;
@@ -12,13 +12,14 @@ pub use crate::net::dhcp::Settings as DhcpSettings;
 use crate::net::dhcp::Watch;
 use crate::net::disk::{Disk, Write};
 use crate::net::http::{Bodies, Server, Source, Unserved};
+use crate::net::loading::open_store;
 use crate::net::mailbox::{Letter, Mailbox, Waker};
 use crate::net::neighbours::{self, Neighbours};
 use crate::net::panics::caught;
 use crate::net::stream::Stream;
 use crate::net::{fetch, folders, sip};
 use crate::proto::url;
-use crate::store::{self, Store, StoreError};
+use crate::store::{Store, StoreError};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
@@ -134,14 +135,8 @@ impl Runtime {
             };
             format!("cannot listen on {}: {e}{hint}", socket.display())
         })?;
-        let opened = store::open(&agent.state_dir).map_err(|e| e.to_string())?;
-        let loaded = Loaded {
-            configs: opened.found.into_iter().map(|f| (f.key, f.generations)).collect(),
-            phones: opened.phones,
-            damaged: opened.damaged,
-            bytes: opened.store.bytes(),
-        };
-        let store = Arc::new(opened.store);
+        let (loaded, store) = open_store(&agent.state_dir)?;
+        let store = Arc::new(store);
         let mailbox = Mailbox::new().map_err(|e| format!("cannot make an eventfd: {e}"))?;
         let disk = Disk::start(store.clone(), mailbox.post()).map_err(|e| format!("cannot start a thread: {e}"))?;
         let client = Arc::new(Client::new(agent.ca_file.as_deref())?);
@@ -337,6 +332,11 @@ impl Runtime {
                 self.dhcp.checked(found);
                 self.agent.set_dhcp_troubles(self.dhcp.troubles(), now);
             }
+            Letter::Candidate { key, sha256, result } => {
+                self.agent.candidate_stored(&key, sha256, result, now, actions);
+            }
+            Letter::Control(id, answer) => self.control.answer(id, &answer, now.mono),
+            Letter::Usage { bytes, written } => self.agent.flash_usage(bytes, written, now),
             Letter::DiskTrouble(text) => log::warn!("store: {text}"),
         }
     }
@@ -434,6 +434,20 @@ impl Runtime {
                 let (history, cache_max) = (agent.history, agent.cache_max);
                 self.disk.write(Write::Generation { key, meta, body, history, cache_max });
             }
+            Action::Candidate(key, meta, body) => {
+                let cache_max = self.agent.config().agent.cache_max;
+                self.disk.write(Write::Candidate { key, meta, body, cache_max });
+            }
+            Action::DropCandidate(key) => self.disk.write(Write::DropCandidate(key)),
+            Action::Accept(key, meta) => {
+                let agent = &self.agent.config().agent;
+                let (history, cache_max) = (agent.history, agent.cache_max);
+                self.disk.write(Write::Accept { key, meta, history, cache_max });
+            }
+            Action::DropNewer(key, number) => {
+                self.bodies.forget(Some(key.mac)); // these numbers will be given again
+                self.disk.write(Write::DropNewer(key, number));
+            }
             Action::PutPhone(record) => self.disk.write(Write::Phone(record)),
             Action::Expire(key) => {
                 self.bodies.forget(Some(key.mac));
@@ -444,6 +458,7 @@ impl Runtime {
                 self.disk.write(Write::Forget(mac));
             }
             Action::Control(id, value) => self.control.answer(id, &value, now.mono),
+            Action::ControlWritten(id, value) => self.disk.write(Write::Then(id, value)),
         }
     }
 

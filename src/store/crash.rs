@@ -15,6 +15,9 @@ pub(super) const HISTORY: u32 = 2;
 enum Act {
     Put { phone: u8, name: &'static str, fill: u8, size: usize, cache_max: u64 },
     Phone { phone: u8, firmware: &'static str },
+    Hold { phone: u8, name: &'static str, fill: u8, size: usize },
+    Accept { phone: u8, name: &'static str },
+    Drop { phone: u8, name: &'static str },
     Forget { phone: u8 },
 }
 
@@ -22,6 +25,8 @@ enum Act {
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 struct Model {
     last_good: BTreeMap<ResourceKey, (u32, Vec<u8>)>,
+    /// Held configs, but for those that are the last good already: `accept` was cut off before its end.
+    held: BTreeMap<ResourceKey, Vec<u8>>,
     phones: BTreeMap<String, PhoneRecord>,
 }
 
@@ -54,6 +59,7 @@ pub(super) fn record(phone: u8, firmware: &str) -> PhoneRecord {
         firmware: Some(firmware.into()),
         first_seen: 1,
         refused_since: Default::default(),
+        decided: Default::default(),
     }
 }
 
@@ -68,6 +74,12 @@ fn script() -> Vec<Act> {
         Act::Phone { phone: 1, firmware: "2" },
         put(2, "b", 5, 700),
         put(2, "a", 6, 5000),
+        Act::Hold { phone: 2, name: "b", fill: 20, size: 600 },
+        Act::Hold { phone: 2, name: "b", fill: 21, size: 650 }, // in the place of that
+        Act::Accept { phone: 2, name: "b" },
+        Act::Hold { phone: 2, name: "a", fill: 22, size: 300 },
+        Act::Drop { phone: 2, name: "a" },
+        Act::Hold { phone: 1, name: "a", fill: 23, size: 200 },
         Act::Forget { phone: 1 },
         put(1, "a", 7, 400),
         Act::Phone { phone: 1, firmware: "2" },
@@ -93,7 +105,21 @@ fn after(model: &Model, act: &Act) -> Model {
             let record = record(*phone, firmware);
             model.phones.insert(record.mac.clone(), record);
         }
+        Act::Hold { phone, name, fill, size } => {
+            if model.last_good.contains_key(&key(*phone, name)) {
+                model.held.insert(key(*phone, name), vec![*fill; *size]);
+            }
+        }
+        Act::Accept { phone, name } => {
+            let key = key(*phone, name);
+            if let Some(body) = model.held.remove(&key) {
+                let number = model.last_good.get(&key).map_or(1, |(n, _)| n + 1);
+                model.last_good.insert(key, (number, body));
+            }
+        }
+        Act::Drop { phone, name } => _ = model.held.remove(&key(*phone, name)),
         Act::Forget { phone } => {
+            model.held.retain(|key, _| key.mac != mac(*phone));
             model.last_good.retain(|key, _| key.mac != mac(*phone));
             model.phones.remove(&mac(*phone).to_string());
         }
@@ -109,6 +135,17 @@ fn perform(store: &Store, model: &Model, act: &Act) -> Result<(), StoreError> {
             store.put(&key, &meta(number, &body), &body, HISTORY, *cache_max).map(|put| assert_eq!(put.number, number))
         }
         Act::Phone { phone, firmware } => store.put_phone(&record(*phone, firmware)).map(drop),
+        Act::Hold { phone, name, fill, size } => {
+            let (key, body) = (key(*phone, name), vec![*fill; *size]);
+            store.put_candidate(&key, &meta(7, &body), &body, 1 << 20).map(drop)
+        }
+        Act::Accept { phone, name } => {
+            let key = key(*phone, name);
+            let Some(body) = model.held.get(&key) else { return Ok(()) };
+            let number = after(model, act).last_good[&key].0;
+            store.accept(&key, &meta(number, body), HISTORY, 1 << 20).map(|put| assert_eq!(put.number, number))
+        }
+        Act::Drop { phone, name } => store.drop_candidate(&key(*phone, name)),
         Act::Forget { phone } => store.forget(mac(*phone)),
     }
 }
@@ -127,7 +164,15 @@ fn held(opened: &Opened, dir: &Path) -> Model {
             model.last_good.insert(found.key.clone(), (meta.number, body));
         }
         assert_eq!(files.len(), found.generations.len());
+        if let Some(candidate) = &found.candidate {
+            let body = held_on_disk(dir, &found.key).expect("what was found is there");
+            assert_eq!(Sha256::of(&body), candidate.sha256);
+            assert!(written(&found.key, &body), "{:?} was never held", found.key);
+            model.held.insert(found.key.clone(), body);
+        }
     }
+    let last_good = &model.last_good;
+    model.held.retain(|key, body| last_good[key].1 != *body);
     model.phones = opened.phones.iter().map(|record| (record.mac.clone(), record.clone())).collect();
     let (bytes, strangers) = on_disk(dir);
     assert_eq!(opened.store.bytes(), bytes);
@@ -139,7 +184,17 @@ fn written(key: &ResourceKey, body: &[u8]) -> bool {
     script().iter().any(|act| {
         matches!(act, Act::Put { phone, name, fill, size, .. }
             if mac(*phone) == key.mac && *name == key.name && body == vec![*fill; *size])
+            || matches!(act, Act::Hold { phone, name, fill, size }
+            if mac(*phone) == key.mac && *name == key.name && body == vec![*fill; *size])
     })
+}
+
+/// The bytes of a held config.
+fn held_on_disk(dir: &Path, key: &ResourceKey) -> Option<Vec<u8>> {
+    let file = dir.join("configs").join(key.mac.hex()).join(name::candidate(&name::stem(key)));
+    let bytes = std::fs::read(file).ok()?;
+    let head = file::parse(&bytes).unwrap();
+    Some(bytes[head.body_at..].to_vec())
 }
 
 /// Bytes of all generations, and the names of what should not be there.
@@ -152,7 +207,7 @@ pub(super) fn on_disk(dir: &Path) -> (u64, Vec<String>) {
         }
         for file in std::fs::read_dir(phone.path()).unwrap().map(Result::unwrap) {
             let name = file.file_name().to_string_lossy().into_owned();
-            if name::parse_generation(&name).is_some() {
+            if name::parse_generation(&name).is_some() || name::parse_candidate(&name).is_some() {
                 bytes += file.metadata().unwrap().len();
             } else if name != "phone.json" {
                 strangers.push(name);
@@ -172,7 +227,7 @@ fn open_with(dir: &Path, plan: Plan) -> (Result<Opened, StoreError>, Arc<Fault>)
     let disk = Disk::default();
     let fault = disk.fault.clone();
     fault.plan(plan);
-    (open_on(dir, disk), fault)
+    (open_on(dir, disk, &mut |_, _, _| {}), fault)
 }
 
 fn steps_of_the_script() -> usize {
@@ -200,6 +255,7 @@ fn run(dir: &Path, plan: Plan) -> Model {
     let Ok(opened) = opened else { return model };
     for act in script() {
         let done = perform(&opened.store, &model, &act);
+        let next = after(&model, &act);
         match (&done, &act) {
             (Ok(()), _) => model = after(&model, &act),
             (Err(_), Act::Forget { phone }) => {
@@ -220,7 +276,19 @@ fn run(dir: &Path, plan: Plan) -> Model {
                     model = after(&model, &act);
                 }
             }
-            (Err(error), Act::Put { .. }) => assert_ne!(*error, StoreError::NotFound),
+            (Err(_), Act::Hold { .. } | Act::Drop { .. }) => {}
+            (Err(error), Act::Put { .. } | Act::Accept { .. }) => assert_ne!(*error, StoreError::NotFound),
+        }
+        // a held config may be lost by a failure; it is never another one
+        for key in next.last_good.keys().chain(model.last_good.keys()) {
+            let there = held_on_disk(dir, key).filter(|body| model.last_good.get(key).is_none_or(|(_, b)| b != body));
+            if let Some(body) = &there {
+                assert!(model.held.get(key) == Some(body) || next.held.get(key) == Some(body), "{plan:?} {act:?}");
+            }
+            match there {
+                Some(body) => _ = model.held.insert(key.clone(), body),
+                None => _ = model.held.remove(key),
+            }
         }
         for (key, (number, body)) in &model.last_good {
             assert_eq!(opened.store.read(key, *number).as_ref(), Ok(body), "{plan:?} {act:?} {done:?}");

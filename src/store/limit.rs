@@ -29,7 +29,18 @@ impl Kept {
 pub(super) struct Index {
     /// Ascending by number, never empty.
     keys: BTreeMap<ResourceKey, Vec<Kept>>,
+    /// Held configs, of keys that have a generation.
+    candidates: BTreeMap<ResourceKey, Kept>,
+    /// Generations that the admin went back to, by config name: they are served, so they are never in the way.
+    pinned: BTreeMap<Mac, BTreeMap<String, u32>>,
     bytes: u64,
+}
+
+/// What has to go to make room.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) generations: Vec<(ResourceKey, u32)>,
+    pub(super) candidates: Vec<ResourceKey>,
 }
 
 impl Index {
@@ -100,6 +111,37 @@ impl Index {
         }
     }
 
+    /// The held config of a key.
+    pub(super) fn candidate(&self, key: &ResourceKey) -> Option<&Kept> {
+        self.candidates.get(key)
+    }
+
+    /// A config is held, in the place of the one before.
+    pub(super) fn set_candidate(&mut self, key: &ResourceKey, kept: Kept) {
+        self.take_candidate(key);
+        self.bytes = self.bytes.saturating_add(kept.file_size);
+        self.candidates.insert(key.clone(), kept);
+    }
+
+    /// Nothing is held any more.
+    pub(super) fn take_candidate(&mut self, key: &ResourceKey) -> Option<Kept> {
+        let kept = self.candidates.remove(key)?;
+        self.bytes = self.bytes.saturating_sub(kept.file_size);
+        Some(kept)
+    }
+
+    /// The generations of this phone that are pinned.
+    pub(super) fn pin(&mut self, mac: Mac, pinned: BTreeMap<String, u32>) {
+        match pinned.is_empty() {
+            true => _ = self.pinned.remove(&mac),
+            false => _ = self.pinned.insert(mac, pinned),
+        }
+    }
+
+    fn is_pinned(&self, key: &ResourceKey, number: u32) -> bool {
+        self.pinned.get(&key.mac).is_some_and(|own| own.get(&key.name) == Some(&number))
+    }
+
     /// Takes out the generation of this file name.
     pub(super) fn remove_file(&mut self, mac: Mac, file: &str) {
         let Some((stem, number)) = name::parse_generation(file) else { return };
@@ -116,30 +158,36 @@ impl Index {
             }
             key.mac != mac
         });
+        let held: Vec<ResourceKey> = self.candidates.keys().filter(|key| key.mac == mac).cloned().collect();
+        held.iter().for_each(|key| _ = self.take_candidate(key));
+        self.pinned.remove(&mac);
     }
 
     /// Which generations have to go when one of `size` bytes becomes the last good of `key`: those of this key beyond
-    /// `history` (the new one counts), then, while all is more than `cache_max`, the oldest anywhere that is then no
-    /// last good. [`StoreError::Full`] when that is not enough.
-    pub(super) fn plan(
-        &self,
-        key: &ResourceKey,
-        size: u64,
-        history: u32,
-        cache_max: u64,
-    ) -> Result<Vec<(ResourceKey, u32)>, StoreError> {
+    /// `history` (the new one counts), then, while all is more than `cache_max`, held configs (the upstream has them
+    /// still), and then the oldest anywhere that is then no last good. What is pinned stays. [`StoreError::Full`] when
+    /// that is not enough.
+    pub(super) fn plan(&self, key: &ResourceKey, size: u64, history: u32, cache_max: u64) -> Result<Plan, StoreError> {
         let own = self.keys.get(key).map(Vec::as_slice).unwrap_or_default();
         // of the key's older generations this many may stay
         let stay = usize::try_from(history.saturating_sub(1)).unwrap_or(usize::MAX);
         let beyond = own.len().saturating_sub(stay);
         let mut bytes = self.bytes.saturating_add(size);
-        let mut gone = Vec::new();
-        for kept in own.iter().take(beyond) {
+        let mut plan = Plan::default();
+        let gone = &mut plan.generations;
+        for kept in own.iter().take(beyond).filter(|k| !self.is_pinned(key, k.number)) {
             bytes = bytes.saturating_sub(kept.file_size);
             gone.push((key.clone(), kept.number));
         }
+        for (other, kept) in &self.candidates {
+            if bytes <= cache_max {
+                return Ok(plan);
+            }
+            bytes = bytes.saturating_sub(kept.file_size);
+            plan.candidates.push(other.clone());
+        }
         if bytes <= cache_max {
-            return Ok(gone);
+            return Ok(plan);
         }
         let mut candidates = Vec::new();
         for (other, list) in &self.keys {
@@ -149,6 +197,9 @@ impl Index {
             let mut age = 0;
             for kept in older.unwrap_or_default() {
                 age = age.max(kept.stored_at);
+                if self.is_pinned(other, kept.number) {
+                    continue;
+                }
                 candidates.push((age, other, kept));
             }
         }
@@ -163,7 +214,7 @@ impl Index {
         if bytes > cache_max {
             return Err(StoreError::Full { need: bytes, max: cache_max, unit: "bytes" });
         }
-        Ok(gone)
+        Ok(plan)
     }
 }
 
@@ -190,8 +241,8 @@ mod test {
         index
     }
 
-    fn gone(plan: Result<Vec<(ResourceKey, u32)>, StoreError>) -> Vec<String> {
-        plan.unwrap().into_iter().map(|(key, number)| format!("{}{number}", key.name)).collect()
+    fn gone(plan: Result<Plan, StoreError>) -> Vec<String> {
+        plan.unwrap().generations.into_iter().map(|(key, number)| format!("{}{number}", key.name)).collect()
     }
 
     #[test]
@@ -214,8 +265,9 @@ mod test {
         // the former last good of the key itself may go, those of others may not
         assert_eq!(gone(index.plan(&key("a"), 10, 3, 20)), ["b1", "a1", "a2", "b2"]);
         let full = StoreError::Full { need: 30, max: 29, unit: "bytes" };
-        assert_eq!(index.plan(&key("c"), 10, 3, 29), Err(full));
-        assert_eq!(index.plan(&key("a"), 10, 3, 19), Err(StoreError::Full { need: 20, max: 19, unit: "bytes" }));
+        assert_eq!(index.plan(&key("c"), 10, 3, 29).err(), Some(full));
+        let full = StoreError::Full { need: 20, max: 19, unit: "bytes" };
+        assert_eq!(index.plan(&key("a"), 10, 3, 19).err(), Some(full));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Generations on disk: the last good configs survive reboots, power cuts and a full flash.
 //!
 //! Below the state folder: `configs/{12 hex of the MAC}/` for each phone, in it `{vendor}-{16 hex of the SHA-256 of the
-//! key's name}.{number}` for each generation (format: [`mod@file`]) and `phone.json`; `damaged/` has what was found
+//! key's name}.{number}` for each generation (format: [`mod@file`]), perhaps a `….candidate` that is held, and `phone.json`; `damaged/` has what was found
 //! damaged. A file is written under another name, brought to the disk, renamed, and the folder brought to the disk
 //! too: it is whole or not there. A phone is forgotten by renaming its folder, so that it is wholly there or wholly
 //! gone as well.
 
 mod aside;
+mod candidate;
 mod disk;
 mod error;
 pub mod file;
@@ -19,6 +20,8 @@ mod write;
 mod crash;
 #[cfg(test)]
 mod fault;
+#[cfg(test)]
+mod held_test;
 #[cfg(test)]
 mod test;
 
@@ -80,10 +83,18 @@ pub struct Put {
 /// Opens the store below `state_dir` (made when it is not there), checks every file, sets damaged ones aside and
 /// removes what interrupted writes left. Works on a full or read-only disk too, as long as the folders are there.
 pub fn open(state_dir: &Path) -> Result<Opened, StoreError> {
-    open_on(state_dir, Disk::default())
+    open_on(state_dir, Disk::default(), &mut |_, _, _| {})
 }
 
-fn open_on(state_dir: &Path, disk: Disk) -> Result<Opened, StoreError> {
+/// Shows a config: whose it is, what is known of it, its bytes.
+pub type Show<'a> = dyn FnMut(&ResourceKey, &GenerationMeta, &[u8]) + 'a;
+
+/// As [`open`]; each generation and each held config is also shown once, while its bytes are in memory.
+pub fn open_showing(state_dir: &Path, show: &mut Show<'_>) -> Result<Opened, StoreError> {
+    open_on(state_dir, Disk::default(), show)
+}
+
+fn open_on(state_dir: &Path, disk: Disk, show: &mut Show<'_>) -> Result<Opened, StoreError> {
     let root = match Folder::open(state_dir) {
         Err(error) if error.errno() == Some(Errno::NOENT) => {
             make_state_dir(state_dir)?;
@@ -96,7 +107,7 @@ fn open_on(state_dir: &Path, disk: Disk) -> Result<Opened, StoreError> {
         let _ = std::fs::set_permissions(state_dir, std::fs::Permissions::from_mode(0o700));
     }
     let configs = ensure(&disk, &root, name::CONFIGS, &mut false)?;
-    let scan = scan::scan(&disk, &root, &configs)?;
+    let scan = scan::scan(&disk, &root, &configs, show)?;
     let bytes = Mutex::new(scan.index.bytes());
     let writer = Mutex::new(Writer { index: scan.index, settled_above: false, settled: false });
     let store = Store { root: state_dir.to_path_buf(), disk, writer, bytes };
@@ -140,6 +151,18 @@ impl Store {
         cache_max: u64,
     ) -> Result<Put, StoreError> {
         let mut writer = self.writer();
+        self.put_with(&mut writer, key, meta, body, history, cache_max)
+    }
+
+    fn put_with(
+        &self,
+        writer: &mut Writer,
+        key: &ResourceKey,
+        meta: &GenerationMeta,
+        body: &[u8],
+        history: u32,
+        cache_max: u64,
+    ) -> Result<Put, StoreError> {
         if let Some(last) = writer.index.last(key) {
             if last.sha256 == meta.sha256 {
                 return Ok(Put { number: last.number, removed: Vec::new(), bytes_written: 0 });
@@ -153,12 +176,19 @@ impl Store {
         let size = (head.len() as u64).saturating_add(body.len() as u64);
         let plan = writer.index.plan(key, size, history, cache_max)?;
 
+        // left of an `accept` that could not remove it: it must not look held once there is a newer generation
+        if writer.index.candidate(key).is_some_and(|c| writer.index.last(key).is_some_and(|l| l.sha256 == c.sha256)) {
+            self.remove_candidate(writer, key)?;
+        }
         let before = self.disk.written();
         let file = name::generation(&name::stem(key), meta.number);
-        self.write(&mut writer, key.mac, &file, &[&head, body])?;
+        self.write(writer, key.mac, &file, &[&head, body])?;
         writer.index.add(key, Kept::new(meta, size));
         let mut removed = Vec::new();
-        for (victim, number) in plan {
+        for victim in plan.candidates {
+            let _ = self.remove_candidate(writer, &victim); // as below
+        }
+        for (victim, number) in plan.generations {
             // One that cannot be removed stays in the index and goes another time. The removals need not reach the
             // disk: a generation too many after a power cut is no harm, and a sync less is less wear.
             if self.remove_generation(&victim, number).is_ok() {
@@ -166,7 +196,7 @@ impl Store {
                 removed.push((victim, number));
             }
         }
-        self.count(&writer);
+        self.count(writer);
         let bytes_written = self.disk.written().saturating_sub(before);
         Ok(Put { number: meta.number, removed, bytes_written })
     }
@@ -219,6 +249,7 @@ impl Store {
             return Err(StoreError::Invalid("the phone's record is too large"));
         }
         let mut writer = self.writer();
+        writer.index.pin(mac, record.decided.pinned.clone());
         let stored = self.known_folder(mac).ok().and_then(|folder| folder.read(name::PHONE, scan::PHONE_MAX).ok());
         if stored.as_ref() == Some(&bytes) {
             return Ok(false);
@@ -251,13 +282,15 @@ impl Store {
     /// The generations that could not be removed are still stored.
     pub fn expire(&self, key: &ResourceKey) -> Result<(), StoreError> {
         let mut writer = self.writer();
-        let mut done = Ok(());
+        let mut done = self.remove_candidate(&mut writer, key);
         for number in writer.index.numbers(key) {
-            done = self.remove_generation(key, number);
             if done.is_err() {
                 break;
             }
-            writer.index.remove(key, number);
+            done = self.remove_generation(key, number);
+            if done.is_ok() {
+                writer.index.remove(key, number);
+            }
         }
         self.count(&writer);
         done

@@ -14,6 +14,8 @@ pub(super) const UNFINISHED: &str = ".tmp-";
 /// The file being written. One name is enough, as one write runs at a time, and so they cannot pile up either.
 pub(super) const WRITING: &str = ".tmp-write";
 
+/// How the name of a held config ends.
+const CANDIDATE: &str = ".candidate";
 /// Longest vendor section name that is stored, in bytes.
 const VENDOR_MAX: usize = 64;
 /// Hex digits of the name's SHA-256 in a file name.
@@ -39,17 +41,28 @@ pub(super) fn generation(stem: &str, number: u32) -> String {
     format!("{stem}.{number}")
 }
 
+/// `{stem}.candidate`: the held config of a key.
+pub(super) fn candidate(stem: &str) -> String {
+    format!("{stem}{CANDIDATE}")
+}
+
+/// The stem of a held config's file name; `None` when it is not exactly one of ours.
+pub(super) fn parse_candidate(name: &str) -> Option<&str> {
+    name.strip_suffix(CANDIDATE).filter(|stem| stem_fits(stem))
+}
+
 /// The stem and number of a generation's file name; `None` when it is not exactly one of ours.
 pub(super) fn parse_generation(name: &str) -> Option<(&str, u32)> {
     let (stem, digits) = name.rsplit_once('.')?;
     let number: u32 = digits.parse().ok()?;
-    let (vendor, hash) = stem.rsplit_once('-')?;
-    let ours = number > 0
-        && !digits.starts_with(['0', '+'])
-        && vendor_fits(vendor)
-        && hash.len() == HASH
-        && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let ours = number > 0 && !digits.starts_with(['0', '+']) && stem_fits(stem);
     ours.then_some((stem, number))
+}
+
+fn stem_fits(stem: &str) -> bool {
+    stem.rsplit_once('-').is_some_and(|(vendor, hash)| {
+        vendor_fits(vendor) && hash.len() == HASH && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 /// The phone of a folder; `None` when the name is not exactly one of ours.
@@ -73,6 +86,8 @@ mod test {
         let stem = stem(&key);
         assert_eq!(stem, "my-snom_2-9e3e4499b4a1cb91");
         assert_eq!(parse_generation(&generation(&stem, 17)), Some((stem.as_str(), 17)));
+        assert_eq!(parse_candidate(&candidate(&stem)), Some(stem.as_str()));
+        assert_eq!(parse_candidate("x.candidate"), None);
         assert_eq!(parse_folder("000413aabbcc"), Some(key.mac));
     }
 

@@ -7,6 +7,7 @@ use super::error::StoreError;
 use super::file::{self, Wrong};
 use super::limit::{Index, Kept};
 use super::name;
+use super::Show;
 use crate::bounds;
 use crate::core::types::{GenerationMeta, PhoneRecord, ResourceKey};
 use crate::proto::mac::Mac;
@@ -15,8 +16,9 @@ use std::fmt::Write;
 
 /// Generations of one key that are taken; `history` is far less.
 const GENERATIONS: usize = 64;
-/// Bytes of a phone's record: a few short strings.
-pub(super) const PHONE_MAX: usize = 16 * 1024;
+/// Bytes of a phone's record: a few short strings, and the names of its configs where something was decided about
+/// them.
+pub(super) const PHONE_MAX: usize = 64 * 1024;
 /// Sentences about single files; more are counted only.
 const SENTENCES: usize = 64;
 
@@ -29,6 +31,8 @@ pub struct Found {
     pub key: ResourceKey,
     /// Ascending by number, never empty; the last is the last good.
     pub generations: Vec<GenerationMeta>,
+    /// The config that is held beside them.
+    pub candidate: Option<GenerationMeta>,
 }
 
 #[derive(Default)]
@@ -73,14 +77,16 @@ pub(super) fn load(folder: &Folder, mac: Mac, name: &str) -> Result<(file::Head,
         Wrong::Version => Unusable::OtherVersion,
         Wrong::Damaged(why) => Unusable::Damaged(why),
     })?;
-    if head.key.mac != mac || name::generation(&name::stem(&head.key), head.meta.number) != name {
+    let stem = name::stem(&head.key);
+    let fits = name == name::generation(&stem, head.meta.number) || name == name::candidate(&stem);
+    if head.key.mac != mac || !fits {
         return Err(Unusable::Damaged("it is the content of another file"));
     }
     Ok((head, bytes))
 }
 
 /// Looks at all of `configs`.
-pub(super) fn scan(disk: &Disk, root: &Folder, configs: &Folder) -> Result<Scan, StoreError> {
+pub(super) fn scan(disk: &Disk, root: &Folder, configs: &Folder, show: &mut Show<'_>) -> Result<Scan, StoreError> {
     let mut scan = Scan::default();
     let mut phones = 0;
     for entry in configs.names()? {
@@ -92,7 +98,7 @@ pub(super) fn scan(disk: &Disk, root: &Folder, configs: &Folder) -> Result<Scan,
             phones += 1;
             match configs.folder(&entry) {
                 _ if phones > bounds::RESOURCES => scan.tally.too_many += 1,
-                Ok(folder) => scan.phone(disk, root, &folder, mac),
+                Ok(folder) => scan.phone(disk, root, &folder, mac, show),
                 Err(error) if !matches!(error.errno(), Some(Errno::LOOP | Errno::NOTDIR)) => {
                     scan.say(error.to_string())
                 }
@@ -116,12 +122,14 @@ pub(super) fn remove_unfinished(disk: &Disk, parent: &Folder, entry: &str) -> Re
 }
 
 impl Scan {
-    fn phone(&mut self, disk: &Disk, root: &Folder, folder: &Folder, mac: Mac) {
+    fn phone(&mut self, disk: &Disk, root: &Folder, folder: &Folder, mac: Mac, show: &mut Show<'_>) {
         let names = match folder.names() {
             Ok(names) => names,
             Err(error) => return self.say(error.to_string()),
         };
         let mut generations: Vec<(&str, u32)> = Vec::new();
+        let mut candidates: Vec<&str> = Vec::new();
+        let begin = self.found.len();
         for entry in &names {
             if entry.starts_with(name::UNFINISHED) {
                 if disk.unlink(folder, entry).is_err() {
@@ -131,6 +139,8 @@ impl Scan {
                 self.record(disk, root, folder, mac);
             } else if let Some(generation) = name::parse_generation(entry) {
                 generations.push(generation);
+            } else if name::parse_candidate(entry).is_some() {
+                candidates.push(entry);
             } else {
                 self.tally.not_ours += 1;
             }
@@ -151,9 +161,13 @@ impl Scan {
                     Ok((head, _)) if found.as_ref().is_some_and(|f| f.key != head.key) => self.tally.not_ours += 1,
                     Ok((head, bytes)) => {
                         self.index.add(&head.key, Kept::new(&head.meta, bytes.len() as u64));
+                        show(&head.key, &head.meta, bytes.get(head.body_at..).unwrap_or_default());
                         match &mut found {
                             Some(found) => found.generations.push(head.meta),
-                            None => found = Some(Found { key: head.key, generations: vec![head.meta] }),
+                            None => {
+                                let generations = vec![head.meta];
+                                found = Some(Found { key: head.key, generations, candidate: None });
+                            }
                         }
                     }
                     Err(Unusable::Missing) => {}
@@ -168,6 +182,34 @@ impl Scan {
             }
             self.found.extend(found);
         }
+        for file in candidates {
+            match load(folder, mac, file) {
+                Ok((head, bytes)) => {
+                    let own = self.found.get_mut(begin..).unwrap_or_default();
+                    match own.iter_mut().find(|f| f.key == head.key) {
+                        Some(found) => {
+                            self.index.set_candidate(&head.key, Kept::new(&head.meta, bytes.len() as u64));
+                            show(&head.key, &head.meta, bytes.get(head.body_at..).unwrap_or_default());
+                            found.candidate = Some(head.meta);
+                        }
+                        // nothing is left that it could be held back from
+                        None => {
+                            if disk.unlink(folder, file).is_err() {
+                                self.tally.unremoved += 1;
+                            }
+                        }
+                    }
+                }
+                Err(Unusable::Missing) => {}
+                Err(Unusable::NotAFile) => self.tally.not_ours += 1,
+                Err(Unusable::OtherVersion) => self.tally.other_version += 1,
+                Err(Unusable::Damaged(why)) => {
+                    let sentence = aside::set_aside(disk, root, mac, folder, file, why);
+                    self.say(sentence);
+                }
+                Err(Unusable::Failed(error)) => self.say(error.to_string()),
+            }
+        }
     }
 
     fn record(&mut self, disk: &Disk, root: &Folder, folder: &Folder, mac: Mac) {
@@ -177,7 +219,10 @@ impl Scan {
         }
         let why = match folder.read(name::PHONE, PHONE_MAX) {
             Ok(bytes) => match serde_json::from_slice::<PhoneRecord>(&bytes) {
-                Ok(record) if Mac::parse(&record.mac) == Some(mac) => return self.phones.push(record),
+                Ok(record) if Mac::parse(&record.mac) == Some(mac) => {
+                    self.index.pin(mac, record.decided.pinned.clone());
+                    return self.phones.push(record);
+                }
                 Ok(_) => "it is the record of another phone",
                 Err(_) => "it is no phone's record",
             },

@@ -13,7 +13,7 @@ const PLENTY: u64 = 1 << 24;
 fn open_counted(dir: &Path) -> (Store, Arc<Fault>) {
     let disk = Disk::default();
     let fault = disk.fault.clone();
-    (open_on(dir, disk).unwrap().store, fault)
+    (open_on(dir, disk, &mut |_, _, _| {}).unwrap().store, fault)
 }
 
 fn put(store: &Store, key: &ResourceKey, number: u32, body: &[u8]) -> Result<Put, StoreError> {
@@ -191,7 +191,7 @@ fn what_could_not_be_read_again_is_not_stored() {
     }
     let nobody = PhoneRecord { mac: "x".into(), ..record(1, "x") };
     assert!(matches!(store.put_phone(&nobody), Err(StoreError::Invalid(_))));
-    assert!(matches!(store.put_phone(&record(1, &"x".repeat(20_000))), Err(StoreError::Invalid(_))));
+    assert!(matches!(store.put_phone(&record(1, &"x".repeat(70_000))), Err(StoreError::Invalid(_))));
     assert_eq!(fault.steps(), steps);
     let largest = &big[1..];
     put(&store, &a, 6, largest).unwrap();
@@ -302,7 +302,7 @@ fn a_disk_that_cannot_set_aside_still_serves_the_rest() {
     fs::write(path(dir.path(), &a, 2).with_file_name(".tmp-write"), "half").unwrap();
     let disk = Disk::default();
     disk.fault.plan(Plan::DeadFrom(0, Errno::ROFS));
-    let opened = open_on(dir.path(), disk).unwrap();
+    let opened = open_on(dir.path(), disk, &mut |_, _, _| {}).unwrap();
     assert_eq!(opened.found[0].generations, [meta(1, b"one")]);
     assert_eq!(opened.store.read(&a, 1).unwrap(), b"one");
     assert_eq!(opened.damaged.len(), 2);
@@ -343,7 +343,7 @@ fn what_is_not_ours_is_left_alone() {
     fs::write(path(dir.path(), &a, 5), newer.replace("generation 1", "generation 2")).unwrap();
 
     let opened = open(dir.path()).unwrap();
-    assert_eq!(opened.found, [Found { key: a.clone(), generations: vec![meta(1, b"one")] }]);
+    assert_eq!(opened.found, [Found { key: a.clone(), generations: vec![meta(1, b"one")], candidate: None }]);
     assert_eq!(opened.damaged, ["configs: files left alone: 6 not of the agent, 1 of another version of the agent"]);
     assert_eq!(aside(dir.path()), [""; 0]);
     for number in 2..=4 {

@@ -2,6 +2,7 @@
 //! compiled binary form, or the text of the oldest SIP loads. Their OUIs are mostly on routers and switches. Sources:
 //! phone-facts 3.1–3.5, 3.7.
 
+use super::identity::{pairs, Accounts, Field, Identity, Names};
 use super::text::{self, Tally};
 use super::types::{AgentFacts, DhcpMac, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -29,6 +30,7 @@ pub static CISCO: Vendor = Vendor {
     user_agent,
     kind: |file| -> FileKind { text::kind(file, |name| name.ends_with(".loads") || name.ends_with(".sgn")) },
     check,
+    identity,
     fallback: |_| None,
     resync: Resync { reload: "resync", reboot: "reboot_now" },
     // SPA provisioning guide: 66, 160, 159 and 150 are looked at; 150 holds addresses, and one URL more is of no use
@@ -84,4 +86,32 @@ fn check(file: &str, body: &[u8]) -> Verdict {
 fn colon(line: &[u8]) -> Option<&[u8]> {
     let key = line.get(..line.iter().position(|b| *b == b':')?)?.trim_ascii_end();
     (!key.is_empty() && key.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')).then_some(key)
+}
+
+/// Elements of `flat-profile`, and keys of the oldest text.
+const ACCOUNT: Names = &[
+    ("user_id_#_", Field::User),
+    ("auth_id_#_", Field::Auth),
+    ("proxy_#_", Field::Registrar),
+    ("line_enable_#_", Field::Active),
+    ("line#_name", Field::User),
+    ("line#_authname", Field::Auth),
+    ("proxy#_address", Field::Registrar),
+];
+/// Elements of `device`, in `<line button="1">`.
+const LINE: Names = &[("name", Field::User), ("authname", Field::Auth), ("proxy", Field::Registrar)];
+
+fn identity(file: &str, body: &[u8]) -> Identity {
+    let opaque = text::is_opaque(file, |name| name.ends_with(".loads") || name.ends_with(".sgn"));
+    let start = text::trim_start(body);
+    if opaque || text::binary(body) || body.starts_with(b"\x1f\x8b") || start.starts_with(b"Salted__") {
+        return Identity::Unknown;
+    }
+    if !start.starts_with(b"<") {
+        return Accounts::of(ACCOUNT, pairs(body, b':'));
+    }
+    Accounts::read(body, |accounts, leaf| match leaf.index {
+        Some(index) => accounts.of_line(LINE, index, leaf.name(), leaf.text),
+        None => accounts.setting(ACCOUNT, leaf.name(), leaf.text),
+    })
 }

@@ -1,5 +1,6 @@
 //! Fanvil phones. Configs are text between two marks, or XML, or encrypted. Sources: phone-facts 1.3, 3.2–3.5.
 
+use super::identity::{pairs, Accounts, Field, Identity, Names};
 use super::text;
 use super::types::{AgentFacts, DhcpMac, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -17,6 +18,7 @@ pub static FANVIL: Vendor = Vendor {
     user_agent: |agent| -> Option<AgentFacts> { text::brand_model_version(agent, LABEL) },
     kind: |file| -> FileKind { text::kind(file, |name| name.ends_with(".txt")) },
     check,
+    identity,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
     // the phone is set to one of 66, 43 or a number of its own; 43 is the bare URL (phone-facts 2.2)
@@ -49,4 +51,40 @@ fn check(file: &str, body: &[u8]) -> Verdict {
         return xml::check(LABEL, body, &["sysConf", "VOIP_CONFIG_FILE", "PhoneBook"]);
     }
     text::foreign(LABEL, start)
+}
+
+/// Keys of the text form without their blanks (`SIP1 Register Addr`).
+const ACCOUNT: Names = &[
+    ("sip#phonenumber", Field::User),
+    ("sip#registeruser", Field::Auth),
+    ("sip#registeraddr", Field::Registrar),
+    ("sip#proxyaddr", Field::Proxy),
+    ("sip#enablereg", Field::Active),
+];
+/// Elements of the XML form, in `<line index="1">`.
+const LINE: Names = &[
+    ("phonenumber", Field::User),
+    ("registeruser", Field::Auth),
+    ("registeraddr", Field::Registrar),
+    ("proxyaddr", Field::Proxy),
+    ("enablereg", Field::Active),
+];
+
+fn identity(file: &str, body: &[u8]) -> Identity {
+    if text::is_opaque(file, |name| name.ends_with(".txt")) || text::binary(body) {
+        return Identity::Unknown;
+    }
+    let mut accounts = Accounts::default();
+    if !text::trim_start(body).starts_with(b"<") || text::begins(text::trim_start(body), "<<") {
+        for (key, value) in pairs(body, b':') {
+            let key: Vec<u8> = key.iter().copied().filter(|b| *b != b' ').collect();
+            accounts.setting(ACCOUNT, &key, value);
+        }
+        return accounts.identity();
+    }
+    Accounts::read(body, |accounts, leaf| {
+        if let Some(index) = leaf.index {
+            accounts.of_line(LINE, index, leaf.name(), leaf.text);
+        }
+    })
 }

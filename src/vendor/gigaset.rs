@@ -1,6 +1,8 @@
 //! Gigaset DECT bases and desk phones. Configs are XML; the desk phones run snom firmware and take snom's root too.
 //! Sources: phone-facts 1.3, 3.1–3.5.
 
+use super::identity::{Accounts, Field, Identity, Names};
+use super::snom;
 use super::text;
 use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -18,6 +20,7 @@ pub static GIGASET: Vendor = Vendor {
     user_agent,
     kind: |file| -> FileKind { text::kind(file, |_| false) },
     check,
+    identity,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
     // the DECT bases take 114 (default-url) and not 66; desk phones take both (phone-facts 2.2)
@@ -44,4 +47,40 @@ fn check(file: &str, body: &[u8]) -> Verdict {
         Ok(start) => text::foreign(LABEL, start),
         Err(verdict) => verdict,
     }
+}
+
+/// `<param name="SipAccount.0.UserName" value="…"/>`, and N510 and N720: `<SYMB_ITEM ID="BS_IP_Data1.aucS_SIP_USER_ID_2"
+/// value='"…"'/>`, of which the part after the dot is here. The desk phones have snom's names.
+const ACCOUNT: Names = &[
+    ("sipaccount.#.username", Field::User),
+    ("sipaccount.#.authname", Field::Auth),
+    ("sipprovider.#.domain", Field::Registrar),
+    ("sipprovider.#.regserveraddress", Field::Proxy),
+    ("aucs_sip_user_id_#", Field::User),
+    ("aucs_sip_login_id_#", Field::Auth),
+    ("aucs_sip_registrar_#", Field::Registrar),
+    ("aucs_sip_domain_#", Field::Proxy),
+    ("ucb_sip_account_is_active_#", Field::Active),
+];
+
+fn identity(file: &str, body: &[u8]) -> Identity {
+    if text::is_opaque(file, |_| false) || text::binary(body) {
+        return Identity::Unknown;
+    }
+    Accounts::read(body, |accounts, leaf| {
+        let value = leaf.attribute("value");
+        if let (Some(name), Some(value)) = (leaf.attribute("name"), &value) {
+            accounts.setting(ACCOUNT, &name, value);
+        } else if let (Some(id), Some(value)) = (leaf.attribute("ID"), &value) {
+            let name = id.rsplit(|b| *b == b'.').next().unwrap_or_default();
+            let name = name.strip_suffix(b"[0]").unwrap_or(name);
+            // the first line has no number, and the others count from 2
+            match name.last().is_some_and(u8::is_ascii_digit) {
+                true => accounts.setting(ACCOUNT, name, value),
+                false => accounts.setting(ACCOUNT, &[name, b"_1"].concat(), value),
+            }
+        } else {
+            accounts.setting(snom::ACCOUNT, &leaf.numbered(), leaf.text);
+        }
+    })
 }

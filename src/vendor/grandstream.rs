@@ -1,6 +1,7 @@
 //! Grandstream phones. Configs are XML with root `gs_provision`, or the old binary form. Their OUIs are also on
 //! cameras, access points and PBXs. Sources: phone-facts 1.3, 3.1–3.5.
 
+use super::identity::{Accounts, Field, Identity, Names};
 use super::text;
 use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -18,6 +19,7 @@ pub static GRANDSTREAM: Vendor = Vendor {
     user_agent,
     kind,
     check,
+    identity,
     fallback: |_| None,
     resync: Resync { reload: "check-sync", reboot: "check-sync" },
     // DHCP options guide: 66 with the scheme. The form of 43 differs by firmware.
@@ -87,4 +89,46 @@ fn check(file: &str, body: &[u8]) -> Verdict {
         return text::broken(LABEL, "plain P values (phones take them as XML or in the binary form)");
     }
     text::foreign(LABEL, start)
+}
+
+/// The second form of config: `<item name="account.1.sip.userid">`, or `<item name="account.1.sip"><part name="userid">`.
+const ACCOUNT: Names = &[
+    ("account.#.sip.userid", Field::User),
+    ("account.#.sip.subscriber.userid", Field::Auth),
+    ("account.#.sip.server.1.address", Field::Registrar),
+    ("account.#.enable", Field::Active),
+];
+/// The first form, by P value: active, server, user, login of accounts 1 to 6.
+const P_VALUES: [[&str; 4]; 6] = [
+    ["P271", "P47", "P35", "P36"],
+    ["P401", "P402", "P404", "P405"],
+    ["P501", "P502", "P504", "P505"],
+    ["P601", "P602", "P604", "P605"],
+    ["P1701", "P1702", "P1704", "P1705"],
+    ["P1801", "P1802", "P1804", "P1805"],
+];
+
+/// What this P value says, and of which line.
+pub(super) fn p_value(name: &[u8]) -> Option<(u16, Field)> {
+    const FIELDS: [Field; 4] = [Field::Active, Field::Registrar, Field::User, Field::Auth];
+    P_VALUES.iter().zip(1u16..).find_map(|(names, line)| {
+        let at = names.iter().position(|n| n.as_bytes() == name)?;
+        FIELDS.get(at).map(|field| (line, *field))
+    })
+}
+
+fn identity(file: &str, body: &[u8]) -> Identity {
+    if text::is_opaque(file, shared) || text::binary(body) {
+        return Identity::Unknown;
+    }
+    Accounts::read(body, |accounts, leaf| {
+        let name = leaf.name();
+        if let Some((line, field)) = p_value(name) {
+            accounts.set(line, field, leaf.text);
+        } else if let (b"item" | b"part", Some(setting)) = (name, leaf.attribute("name")) {
+            let item = if name == b"part" { leaf.of_parent("name") } else { None };
+            let full = item.map_or(setting.clone(), |item| [&item[..], b".", &setting[..]].concat());
+            accounts.setting(ACCOUNT, &full, leaf.text);
+        }
+    })
 }

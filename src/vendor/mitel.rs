@@ -1,6 +1,7 @@
 //! Mitel and Aastra SIP phones (67xx, 68xx, 69xx; 53xx with SIP firmware). Configs are `key: value` lines whose keys
 //! hold blanks, or encrypted `.tuz`. Sources: phone-facts 3.2–3.5; Aastra 67xx and Mitel 6800 administrator guides.
 
+use super::identity::{pairs, Accounts, Field, Identity, Names};
 use super::text::{self, Tally};
 use super::types::{AgentFacts, DhcpOption, DhcpValue, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -18,6 +19,7 @@ pub static MITEL: Vendor = Vendor {
     user_agent,
     kind,
     check,
+    identity,
     // firmware from 4.2 asks for startup.cfg; upstreams made for older phones have aastra.cfg alone
     fallback: |file| (file == "startup.cfg").then_some("aastra.cfg"),
     // the phone decides by itself whether the change needs a restart
@@ -95,4 +97,41 @@ fn setting(line: &[u8]) -> Option<&[u8]> {
 /// `error: no such phone` has the form of a setting and is none.
 fn message(key: &[u8]) -> bool {
     [&b"error"[..], b"warning", b"message", b"status", b"fatal"].contains(&key)
+}
+
+const ACCOUNT: Names = &[
+    ("sip line# user name", Field::User),
+    ("sip line# auth name", Field::Auth),
+    ("sip line# registrar ip", Field::Registrar),
+    ("sip line# proxy ip", Field::Proxy),
+    ("sip user name", Field::User),
+    ("sip auth name", Field::Auth),
+    ("sip registrar ip", Field::Registrar),
+    ("sip proxy ip", Field::Proxy),
+];
+/// Attributes of `User` in the 53xx's XML.
+const USER: Names = &[
+    ("id", Field::User),
+    ("authname", Field::Auth),
+    ("regsvr", Field::Registrar),
+    ("proxysvr", Field::Proxy),
+    ("state", Field::Active),
+];
+
+fn identity(file: &str, body: &[u8]) -> Identity {
+    if text::is_opaque(file, language) || text::binary(body) {
+        return Identity::Unknown;
+    }
+    if !text::trim_start(body).starts_with(b"<") {
+        let bare = |(key, value)| -> (&[u8], &[u8]) { (<[u8]>::strip_prefix(key, b"!").unwrap_or(key), value) };
+        return Accounts::of(ACCOUNT, pairs(body, b':').map(bare));
+    }
+    Accounts::read(body, |accounts, leaf| {
+        if leaf.name() == b"User" {
+            for (key, value) in leaf.attributes() {
+                accounts.of_line(USER, leaf.index.unwrap_or(b"0"), &key, &value);
+            }
+        }
+        accounts.setting(&[("user_name#", Field::User)], &leaf.numbered(), leaf.text);
+    })
 }

@@ -9,6 +9,8 @@ mod generic;
 mod gigaset;
 mod grandstream;
 mod htek;
+mod identity;
+mod leaves;
 mod mitel;
 mod panasonic;
 mod polycom;
@@ -20,10 +22,13 @@ mod xml;
 mod yealink;
 
 #[cfg(test)]
+mod identity_cases;
+#[cfg(test)]
 mod test;
 
 pub use detect::{detect, is_proof, model_from_event, Active, Detected, Evidence};
 pub use generic::GENERIC;
+pub use identity::{Account, Change, Identity};
 pub use sample::sample_config;
 pub use types::{AgentFacts, DhcpMac, DhcpOption, DhcpValue, FileKind, Resync, Vendor, Verdict};
 

@@ -1,6 +1,7 @@
 //! Polycom / Poly phones. Configs are XML whose settings are attributes, with roots of many names. Sources: phone-facts
 //! 3.1–3.5.
 
+use super::identity::{Accounts, Field, Identity, Names};
 use super::text;
 use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -18,6 +19,7 @@ pub static POLYCOM: Vendor = Vendor {
     user_agent,
     kind: |file| -> FileKind { text::kind(file, |name| name.ends_with(".txt")) },
     check,
+    identity,
     fallback: |_| None,
     resync: Resync { reload: "check-sync", reboot: "check-sync" },
     // "Custom+66" is the default, and the custom option is 160 (CX5500 guide p. 225)
@@ -57,4 +59,23 @@ fn check(file: &str, body: &[u8]) -> Verdict {
         return if text::binary(body) { Verdict::Good } else { text::foreign(LABEL, start) };
     }
     xml::check_any_root(LABEL, body)
+}
+
+/// Attributes, whatever the element.
+const ACCOUNT: Names = &[
+    ("reg.#.address", Field::User),
+    ("reg.#.auth.userid", Field::Auth),
+    ("reg.#.server.1.address", Field::Registrar),
+    ("voipprot.server.1.address", Field::Registrar),
+];
+
+fn identity(file: &str, body: &[u8]) -> Identity {
+    if text::is_opaque(file, |name| name.ends_with(".txt")) || !text::trim_start(body).starts_with(b"<") {
+        return Identity::Unknown;
+    }
+    Accounts::read(body, |accounts, leaf| {
+        for (key, value) in leaf.attributes() {
+            accounts.setting(ACCOUNT, &key, &value);
+        }
+    })
 }

@@ -1,6 +1,7 @@
 //! snom desk phones and DECT bases. Configs are XML, or text inside `<html><pre>`, or bare text; the M3 has a form of
 //! its own. Sources: phone-facts 3.2–3.5; service.snom.com (PnP, provisioning).
 
+use super::identity::{pairs, Accounts, Field, Identity, Names};
 use super::text::{self, Tally};
 use super::types::{AgentFacts, DhcpMac, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -19,6 +20,7 @@ pub static SNOM: Vendor = Vendor {
     user_agent,
     kind,
     check,
+    identity,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
     // wiki.snom.com DHCP/Options. 43 with 66 inside would win over 66, but older firmware does not know it.
@@ -154,5 +156,43 @@ fn m3(start: &[u8]) -> Verdict {
         Verdict::Good
     } else {
         text::foreign(LABEL, start)
+    }
+}
+
+/// Desk phones (numbered by attribute, or at the end of the name), DECT bases, and the M3.
+pub(super) const ACCOUNT: Names = &[
+    ("user_name#", Field::User),
+    ("user_pname#", Field::Auth),
+    ("user_host#", Field::Registrar),
+    ("user_outbound#", Field::Proxy),
+    ("user_active#", Field::Active),
+    ("subscr_sip_ua_data_sip_name#", Field::User),
+    ("subscr_ua_data_auth_name#", Field::Auth),
+    ("srv_sip_ua_data_domain#", Field::Registrar),
+    ("srv_sip_ua_data_proxy_addr#", Field::Proxy),
+    ("subscr_#_sip_ua_data_sip_name", Field::User),
+    ("subscr_#_ua_data_auth_name", Field::Auth),
+    ("srv_#_sip_ua_data_domain", Field::Registrar),
+    ("srv_#_sip_ua_data_proxy_addr", Field::Proxy),
+];
+
+fn identity(file: &str, body: &[u8]) -> Identity {
+    if text::is_opaque(file, language) || text::binary(body) {
+        return Identity::Unknown;
+    }
+    let start = text::trim_start(body);
+    if start.starts_with(b"<") && !text::page(start) {
+        return Accounts::of_elements(ACCOUNT, body);
+    }
+    let settings = pairs(body, b':').map(|(key, value)| (unmarked(key), value));
+    Accounts::of(ACCOUNT, settings)
+}
+
+/// The key of a setting without what stands around it: `user_name1!`, `%SRV_0_SIP_UA_DATA_DOMAIN%`.
+fn unmarked(key: &[u8]) -> &[u8] {
+    let key = key.strip_prefix(b"%").unwrap_or(key);
+    match key.split_last() {
+        Some((b'!' | b'$' | b'&' | b'%', rest)) => rest,
+        _ => key,
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::proto::mac::Mac;
 use proptest::prelude::*;
 
-fn vendor(name: &str) -> &'static Vendor {
+pub(super) fn vendor(name: &str) -> &'static Vendor {
     if name == "generic" {
         &GENERIC
     } else {
@@ -12,11 +12,11 @@ fn vendor(name: &str) -> &'static Vendor {
     }
 }
 
-fn everyone() -> impl Iterator<Item = &'static Vendor> {
+pub(super) fn everyone() -> impl Iterator<Item = &'static Vendor> {
     ALL.iter().copied().chain([&GENERIC])
 }
 
-fn data(file: &str) -> Vec<u8> {
+pub(super) fn data(file: &str) -> Vec<u8> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/vendor").join(file);
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
@@ -570,7 +570,7 @@ fn recorded_answers() {
 }
 
 /// Bytes that look like a config often enough to reach deep into the checks.
-fn bodies() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn bodies() -> impl Strategy<Value = Vec<u8>> {
     let words = prop::sample::select(vec![
         "<settings>",
         "</settings>",

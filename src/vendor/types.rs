@@ -1,5 +1,6 @@
 //! The questions the agent asks about a brand.
 
+use super::identity::Identity;
 use crate::proto::mac::Mac;
 
 /// One brand of phones.
@@ -23,6 +24,9 @@ pub struct Vendor {
     pub kind: fn(&str) -> FileKind,
     /// Is this body, answered with 200 for this file name, something the phone can use?
     pub check: fn(&str, &[u8]) -> Verdict,
+    /// Whose account does this body, asked for under this file name, set up? For bodies that are [`Verdict::Good`];
+    /// others give any answer.
+    pub identity: fn(&str, &[u8]) -> Identity,
     /// Another name to ask the upstream for when it answers 404 for this one (`startup.cfg` → `aastra.cfg`).
     pub fallback: fn(&str) -> Option<&'static str>,
     /// How to make a phone fetch again.

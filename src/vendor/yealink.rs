@@ -1,6 +1,7 @@
 //! Yealink desk phones and DECT bases. Configs begin with `#!version:`, or are encrypted with AES. Sources: phone-facts
 //! 3.2–3.5; Yealink auto-provisioning guides.
 
+use super::identity::{pairs, Accounts, Field, Identity, Names};
 use super::text::{self, Tally};
 use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -30,6 +31,7 @@ pub static YEALINK: Vendor = Vendor {
     user_agent,
     kind,
     check,
+    identity,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
     // Auto Provision Manual: the custom option, then 66, then 43, which is the bare URL (phone-facts 2.2)
@@ -101,4 +103,21 @@ fn setting(line: &[u8]) -> Option<&[u8]> {
 
 fn pointer(key: &[u8]) -> bool {
     key == b"firmware.url" || key == b"static.firmware.url"
+}
+
+const ACCOUNT: Names = &[
+    ("account.#.user_name", Field::User),
+    ("account.#.auth_name", Field::Auth),
+    ("account.#.sip_server.1.address", Field::Registrar),
+    ("account.#.sip_server_host", Field::Proxy),
+    ("account.#.sip_server_host.legacy", Field::Proxy),
+    ("account.#.enable", Field::Active),
+];
+
+fn identity(file: &str, body: &[u8]) -> Identity {
+    if text::is_opaque(file, language) || text::binary(body) {
+        return Identity::Unknown;
+    }
+    // phone books and the like are XML, and have no account
+    Accounts::of(ACCOUNT, pairs(body, b'='))
 }

@@ -38,6 +38,7 @@ mod dhcp_responder;
 mod dhcp_troubles;
 mod dhcp_uci;
 mod dhcp_watch;
+mod disaster;
 mod faults;
 mod hostile;
 mod killed;

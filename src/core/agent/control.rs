@@ -63,6 +63,15 @@ impl Agent {
                 Ok(result) => done(result),
                 Err(why) => failed(why),
             }),
+            "accept" | "reject" | "rollback" => {
+                match self.mac_argument(request).and_then(|mac| self.decide(request, mac, now, out)) {
+                    Ok(result) => {
+                        out.push(Action::ControlWritten(id, done(result)));
+                        None
+                    }
+                    Err(why) => Some(failed(why)),
+                }
+            }
             "forget" => Some(match self.mac_argument(request) {
                 Ok(mac) => self.forget(mac, now, out),
                 Err(why) => failed(why),

@@ -559,7 +559,7 @@ fn with_file(target: &str, file: &str) -> String {
 }
 
 /// The last segment of a target's path.
-fn file_of(target: &str) -> &str {
+pub(super) fn file_of(target: &str) -> &str {
     let path = target.split_once('?').map_or(target, |(path, _)| path);
     path.rsplit('/').next().unwrap_or_default()
 }

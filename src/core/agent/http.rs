@@ -148,12 +148,12 @@ impl Agent {
             return out.push(Action::Answer(asked.id, answer));
         }
         if !self.must_resolve(asked, lan, now, out) {
-            self.decide(asked, lan, now, out);
+            self.serve(asked, lan, now, out);
         }
     }
 
     /// Answers a request, or sees to it that it is answered.
-    pub(super) fn decide(&mut self, asked: &Asked, lan: &dyn Lan, now: Now, out: &mut Vec<Action>) {
+    pub(super) fn serve(&mut self, asked: &Asked, lan: &dyn Lan, now: Now, out: &mut Vec<Action>) {
         if let Err(answer) = self.route(asked, lan, now, out) {
             log::debug!("http: {}: status {}", asked.from.ip(), answer.status);
             out.push(Action::Answer(asked.id, *answer));

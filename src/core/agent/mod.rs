@@ -4,6 +4,7 @@
 mod claims;
 mod clock;
 mod control;
+mod decide;
 mod dhcp;
 mod enrol;
 mod fetches;
@@ -16,6 +17,7 @@ mod resolve;
 mod test;
 
 pub use control::ControlId;
+pub use decide::identity_of;
 pub use http::Asked;
 pub use lan::{Device, Lan};
 
@@ -25,6 +27,7 @@ use crate::core::cache::{self, Cache, Waiter, NO_VENDOR};
 use crate::core::dhcp::Dhcp;
 use crate::core::directory::Directory;
 use crate::core::events::EventLog;
+use crate::core::guard;
 use crate::core::http_rate::Rates;
 use crate::core::now::Now;
 use crate::core::pnp::{Pnp, PnpAction};
@@ -32,7 +35,7 @@ use crate::core::shared::{self, Shared};
 use crate::core::types::{FetchJob, GenerationMeta, PhoneRecord, ResourceKey, UnixTime};
 use crate::proto::mac::Mac;
 use crate::proto::url::{Mapping, Template, Values};
-use crate::vendor::{self, Active, Vendor};
+use crate::vendor::{self, Active, Identity, Vendor};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -93,6 +96,14 @@ pub enum Action {
     DropStream(StreamId),
     /// Write a generation: comes back by [`Agent::stored`].
     Store(ResourceKey, GenerationMeta, Arc<[u8]>),
+    /// Write a held config, in the place of the one before: comes back by [`Agent::candidate_stored`].
+    Candidate(ResourceKey, GenerationMeta, Arc<[u8]>),
+    /// Remove a held config from flash.
+    DropCandidate(ResourceKey),
+    /// Make a held config this generation: comes back by [`Agent::stored`].
+    Accept(ResourceKey, GenerationMeta),
+    /// Remove the generations above this number from flash.
+    DropNewer(ResourceKey, u32),
     /// Write what is known of a phone.
     PutPhone(PhoneRecord),
     /// Remove one config from flash.
@@ -101,6 +112,8 @@ pub enum Action {
     Forget(Option<Mac>),
     /// Answer a control request.
     Control(ControlId, serde_json::Value),
+    /// The same, when all that was to be written before is on flash: what the admin is told then survives a power cut.
+    ControlWritten(ControlId, serde_json::Value),
 }
 
 /// One configured vendor section, ready for use.
@@ -137,6 +150,8 @@ pub struct Agent {
     panics: u32,
     seed: u64,
     store: StoreState,
+    /// What the look at the flash led to, until there is a turn to do it in.
+    pending: Vec<cache::Out>,
 }
 
 /// What the store last said, for `status`.
@@ -152,6 +167,10 @@ struct StoreState {
 pub struct Loaded {
     /// Each config with its generations, ascending.
     pub configs: Vec<(ResourceKey, Vec<GenerationMeta>)>,
+    /// Whose account each of them has, by config and number.
+    pub identities: Vec<(ResourceKey, u32, Identity)>,
+    /// Configs that were held when the agent ended, and whose account they have.
+    pub candidates: Vec<(ResourceKey, GenerationMeta, Identity)>,
     /// Known phones.
     pub phones: Vec<PhoneRecord>,
     /// Sentences about damaged files.
@@ -161,6 +180,7 @@ pub struct Loaded {
 }
 
 const STUCK: &str = "a write to flash does not end: is the flash failing?";
+const WRITTEN_AGAIN: &str = "configs can be written again";
 const TICK: Duration = Duration::from_secs(60);
 /// How often a phone's new firmware, or whatever else it says of itself, is written to flash at the most.
 const SAID_AGAIN: Duration = Duration::from_secs(3600);
@@ -193,12 +213,15 @@ impl Agent {
             panics: 0,
             seed,
             store: StoreState { bytes: loaded.bytes, ..StoreState::default() },
+            pending: Vec::new(),
         };
         agent.cache.no_expiry_before(now.mono + clock::SETTLES);
         let mut refused: BTreeMap<Mac, BTreeMap<String, UnixTime>> = BTreeMap::new();
+        let mut decided = Vec::new();
         for record in loaded.phones {
             if let Some(mac) = Mac::parse(&record.mac) {
                 refused.insert(mac, record.refused_since.clone());
+                decided.push((mac, record.decided.clone()));
                 agent.directory.load(mac, record);
             }
         }
@@ -208,6 +231,7 @@ impl Agent {
             let since = refused.get(&key.mac).and_then(|r| r.get(&key.name)).copied();
             agent.cache.load(key, vendor, generations, since);
         }
+        agent.restore_decided(loaded.identities, loaded.candidates, &decided, now);
         for text in loaded.damaged {
             agent.events.push(now.unix, "store", None, text);
         }
@@ -320,7 +344,7 @@ impl Agent {
 
     /// When [`Agent::timeout`] and [`Agent::look_again`] want to be called.
     pub fn poll_at(&self) -> Instant {
-        let tick = self.last_tick.mono + TICK;
+        let tick = if self.pending.is_empty() { self.last_tick.mono + TICK } else { self.last_tick.mono };
         let (resolving, window) = (self.resolving.poll_at(), self.window.poll_at());
         [self.pnp.poll_at(), self.cache.poll_at(), self.shared.poll_at(), self.fetches.probe_at(), resolving, window]
             .into_iter()
@@ -333,7 +357,7 @@ impl Agent {
         let mut actions = Vec::new();
         self.pnp.timeout(now.mono, &mut actions);
         self.run_pnp(actions, now, out);
-        let mut outs = Vec::new();
+        let mut outs = std::mem::take(&mut self.pending);
         self.cache.timeout(now, &mut outs);
         self.run_cache(outs, now, out);
         let mut outs = Vec::new();
@@ -391,6 +415,11 @@ impl Agent {
                     queue.extend(more);
                 }
                 cache::Out::Store(key, meta, body) => out.push(Action::Store(key, meta, body)),
+                cache::Out::Candidate(key, meta, body) => out.push(Action::Candidate(key, meta, body)),
+                cache::Out::DropCandidate(key) => out.push(Action::DropCandidate(key)),
+                cache::Out::Accept(key, meta) => out.push(Action::Accept(key, meta)),
+                cache::Out::DropNewer(key, number) => out.push(Action::DropNewer(key, number)),
+                cache::Out::Guard(mac, text) => self.events.push(now.unix, "guard", mac, text),
                 cache::Out::Record(mac) => self.record(mac, now, out),
                 cache::Out::Expire(key) => out.push(Action::Expire(key)),
                 cache::Out::Note(mac, text) => self.events.push(now.unix, "config", Some(mac), text),
@@ -425,7 +454,7 @@ impl Agent {
         match &result {
             Ok(_) => {
                 if self.store.trouble.take().is_some() {
-                    self.events.push(now.unix, "store", None, "configs can be written again".to_string());
+                    self.events.push(now.unix, "store", None, WRITTEN_AGAIN.to_string());
                 }
             }
             Err(why) => {
@@ -465,16 +494,16 @@ impl Agent {
     /// Writes a phone's record if it differs from what is on flash. What a phone says of itself can be said by
     /// anybody, as often as he likes: for that alone the flash is written once in [`SAID_AGAIN`].
     fn record(&mut self, mac: Mac, now: Now, out: &mut Vec<Action>) {
-        let refused = self.cache.refused(mac);
+        let (refused, decided) = (self.cache.refused(mac), self.cache.decided(mac));
         let Some(phone) = self.directory.get_mut(mac) else { return };
-        let record = phone.to_record(refused);
+        let record = phone.to_record(refused, decided);
         let Some(old) = &phone.record else {
             phone.record = Some(record.clone());
             phone.written = Some(now.mono);
             return out.push(Action::PutPhone(record));
         };
         let just = phone.written.is_some_and(|at| now.mono.saturating_duration_since(at) < SAID_AGAIN);
-        if *old == record || (just && old.refused_since == record.refused_since) {
+        if *old == record || (just && old.refused_since == record.refused_since && old.decided == record.decided) {
             return;
         }
         phone.record = Some(record.clone());
@@ -563,5 +592,10 @@ fn cache_limits(config: &Config) -> cache::Limits {
         upstream_timeout: config.agent.upstream_timeout,
         grace: config.agent.grace,
         unsaved_max: config.agent.cache_max,
+        guard: guard::Limits {
+            share: config.agent.guard_share,
+            min: config.agent.guard_min,
+            window: config.agent.guard_window,
+        },
     }
 }

@@ -1,6 +1,7 @@
 //! What `status`, `phones` and `phone` show (design section 8). No secret can get in: URLs are shown as origins, and
 //! targets are those of the LAN, which have none.
 
+use super::decide::held_json;
 use super::Agent;
 use crate::core::answer::Label;
 use crate::core::cache::Entry;
@@ -57,7 +58,7 @@ impl Agent {
                 "known": phones.len(),
                 "served": phones.iter().filter(|p| p.record.is_some()).count(),
                 "last_good": phones.iter().filter(on_last_good).count(),
-                "held": 0,
+                "held": self.cache.held_phones().0,
             },
             "enrol": self.enrol_json(now),
             "cache": {
@@ -68,8 +69,7 @@ impl Agent {
                 "shared_bytes": self.shared.bytes(),
                 "shared_max": self.config.agent.shared_max,
             },
-            // not in this version; the fields are, for those who read them
-            "guard": {"state": "off", "held": 0},
+            "guard": self.guard_json(now),
             "dhcp": self.dhcp_json(),
             "pnp": {"enabled": self.config.agent.pnp},
             "clock": if now.clock_is_set() { "set" } else { "not set" },
@@ -106,7 +106,9 @@ impl Agent {
         if phone.by_dhcp {
             seen_by.push("dhcp");
         }
-        let config = self.main_config(phone.mac);
+        // what waits for the admin stands before all
+        let decided = self.cache.of(phone.mac).find(|(_, e)| e.held().is_some() || e.pinned().is_some());
+        let config = decided.or(self.main_config(phone.mac));
         json!({
             "mac": phone.mac.to_string(),
             "vendor": phone.vendor,
@@ -129,7 +131,7 @@ impl Agent {
     }
 
     /// The config that stands for the phone: the one that names its MAC, the newest where there are several.
-    fn main_config(&self, mac: Mac) -> Option<(&ResourceKey, &Entry)> {
+    pub(super) fn main_config(&self, mac: Mac) -> Option<(&ResourceKey, &Entry)> {
         self.cache.of(mac).max_by_key(|(k, e)| {
             let stored = e.current().map(|m| (m.stored_at, m.size));
             (stored.is_some(), k.name.contains("{mac}"), stored)
@@ -139,6 +141,12 @@ impl Agent {
 
 /// In words for people and programs: what the phone has, and what is wrong.
 fn state(entry: &Entry) -> (&'static str, Option<Reason>) {
+    if entry.pinned().is_some() {
+        return ("pinned", entry.held().map(|_| Reason::Held));
+    }
+    if entry.held().is_some() {
+        return ("held", entry.trouble().map(|t| t.reason));
+    }
     match (entry.current().is_some(), entry.trouble()) {
         (true, None) => match entry.served() {
             Some((Label::Fresh, _)) => ("fresh", None),
@@ -167,5 +175,7 @@ fn config_json(key: &ResourceKey, entry: &Entry) -> Value {
         "served_at": entry.served().map(|(_, at)| at),
         "generations": entry.generations().len(),
         "on_flash": !entry.is_unsaved(),
+        "pinned": entry.pinned(),
+        "held": entry.held().map(held_json),
     })
 }

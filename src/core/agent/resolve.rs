@@ -75,7 +75,7 @@ impl Agent {
             if now.mono < until && lan.mac_of(name, *asked.from.ip()).is_none() {
                 stay.push((asked, until));
             } else {
-                self.decide(&asked, lan, now, out);
+                self.serve(&asked, lan, now, out);
             }
         }
         self.resolving.look_at = (!stay.is_empty()).then(|| now.mono + LOOK_AGAIN);

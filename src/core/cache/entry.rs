@@ -3,7 +3,9 @@
 use crate::core::answer::{Answer, Body, Label, RequestId};
 use crate::core::now::Now;
 use crate::core::outcome::Reason;
-use crate::core::types::{GenerationMeta, ResourceKey, UnixTime};
+use crate::core::types::{GenerationMeta, ResourceKey, Sha256, UnixTime};
+use crate::vendor::{Change, Identity};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -52,6 +54,23 @@ pub(super) struct Unsaved {
     pub tried: Instant,
 }
 
+/// A config that is kept from the phone until the admin decides.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Of its bytes.
+    pub sha256: Sha256,
+    /// Whose account is in it.
+    pub identity: Identity,
+    /// What becomes of the account; `None` where it waits only because an older generation is pinned.
+    pub change: Option<Change>,
+    /// Since when.
+    pub since: UnixTime,
+    /// The admin does not want it. Its bytes are not kept.
+    pub rejected: bool,
+    /// Where its bytes are on flash.
+    pub(super) candidate: Option<GenerationMeta>,
+}
+
 /// What keeps the upstream's answer from the phone.
 #[derive(Clone, Debug)]
 pub struct Trouble {
@@ -69,6 +88,16 @@ pub struct Entry {
     /// On flash, ascending; the last is the last good.
     pub(super) generations: Vec<GenerationMeta>,
     pub(super) unsaved: Option<Unsaved>,
+    /// Whose account the generations have, by number.
+    pub(super) identities: BTreeMap<u32, Identity>,
+    /// The newest config, kept back.
+    pub(super) held: Option<Held>,
+    /// The generation that the admin went back to.
+    pub(super) pinned: Option<u32>,
+    /// A held config that is becoming a generation.
+    pub(super) accepting: Option<GenerationMeta>,
+    /// The admin accepted a config whose bytes are not here: the next good answer passes.
+    pub(super) accept_next: bool,
     pub(super) stage: Stage,
     pub(super) second_try: bool,
     /// When the last fetch was asked for.
@@ -97,6 +126,11 @@ impl Entry {
             how,
             generations: Vec::new(),
             unsaved: None,
+            identities: BTreeMap::new(),
+            held: None,
+            pinned: None,
+            accepting: None,
+            accept_next: false,
             stage: Stage::Idle,
             second_try: false,
             began: None,
@@ -112,9 +146,39 @@ impl Entry {
         }
     }
 
-    /// The newest good config, on flash or about to be.
+    /// The config that is served: the newest good one, or the one that the admin went back to.
     pub fn current(&self) -> Option<&GenerationMeta> {
+        match self.pinned {
+            // one that was damaged since is no reason to serve what the admin did not want
+            Some(pin) => self.generations.iter().rev().find(|m| m.number <= pin).or(self.generations.first()),
+            None => self.newest(),
+        }
+    }
+
+    /// The newest good config, on flash or about to be.
+    pub(super) fn newest(&self) -> Option<&GenerationMeta> {
         self.unsaved.as_ref().map(|u| &u.meta).or(self.generations.last())
+    }
+
+    /// The number of the next generation.
+    pub(super) fn next_number(&self) -> u32 {
+        let last = self.newest().map_or(0, |m| m.number);
+        last.max(self.accepting.as_ref().map_or(0, |m| m.number)).saturating_add(1)
+    }
+
+    /// Whose account is in the config that is served.
+    pub fn identity(&self) -> Identity {
+        self.current().and_then(|m| self.identities.get(&m.number)).copied().unwrap_or_default()
+    }
+
+    /// What is kept from the phone until the admin decides.
+    pub fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+
+    /// The generation that the admin went back to.
+    pub fn pinned(&self) -> Option<u32> {
+        self.pinned
     }
 
     /// ETag and Last-Modified for a conditional request.
@@ -173,13 +237,14 @@ impl Entry {
     /// Without a clock nobody knows the age of what an earlier run stored.
     pub(super) fn serve(&self, key: &ResourceKey, label: Label, now: Now) -> Option<Answer> {
         let meta = self.current()?;
+        let label = if self.pinned.is_some() { Label::LastGood(Reason::Pinned) } else { label };
         let age = match self.agreed {
             Some((at, _)) => Some(now.mono.saturating_duration_since(at).as_secs()),
             None => now.clock_is_set().then(|| now.unix.saturating_sub(meta.stored_at)),
         };
         let body = match &self.unsaved {
-            Some(unsaved) => Body::Bytes(unsaved.body.clone()),
-            None => Body::Stored(key.clone(), meta.number),
+            Some(unsaved) if unsaved.meta.number == meta.number => Body::Bytes(unsaved.body.clone()),
+            _ => Body::Stored(key.clone(), meta.number),
         };
         Some(Answer { status: 200, label, age, body, rewrite: Some((self.how.vendor, key.mac)), retry_after: None })
     }
@@ -197,7 +262,7 @@ impl Entry {
             Reason::Refused => Answer::error(404, format!("the upstream has no config for this phone ({text})")),
             Reason::Gone => Answer::error(404, format!("not found upstream ({text})")),
             Reason::Down => Answer::error(503, format!("the upstream does not answer ({text}) and nothing is stored")),
-            Reason::Broken => {
+            Reason::Broken | Reason::Held | Reason::Pinned => {
                 Answer::error(503, format!("the upstream's answer is not usable ({text}) and nothing is stored"))
             }
         }

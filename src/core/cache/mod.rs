@@ -4,15 +4,18 @@
 //! and the time, and append to a list what is to be done.
 
 mod entry;
+mod held;
 mod result;
 mod room;
 mod table;
 #[cfg(test)]
 mod test;
 
-pub use entry::{Entry, How, Trouble, Waiter};
+pub use entry::{Entry, Held, How, Trouble, Waiter};
+pub use held::{Done, Restored};
 
 use crate::core::answer::{Answer, Label};
+use crate::core::guard::{self, Guard};
 use crate::core::now::Now;
 use crate::core::outcome::Reason;
 use crate::core::types::{GenerationMeta, ResourceKey, UnixTime};
@@ -51,8 +54,19 @@ pub enum Out {
     Record(Mac),
     /// The grace time of this config is over: remove it from flash.
     Expire(ResourceKey),
+    /// Write a held config to flash, in the place of the one before; the result comes back by
+    /// [`Cache::candidate_stored`].
+    Candidate(ResourceKey, GenerationMeta, Arc<[u8]>),
+    /// Remove the held config of this resource from flash.
+    DropCandidate(ResourceKey),
+    /// Make the held config a generation; the result comes back by [`Cache::stored`].
+    Accept(ResourceKey, GenerationMeta),
+    /// Remove the generations above this number from flash.
+    DropNewer(ResourceKey, u32),
     /// For the event log.
     Note(Mac, String),
+    /// For the event log: what the guard does.
+    Guard(Option<Mac>, String),
 }
 
 /// Times and sizes from the config.
@@ -65,6 +79,7 @@ pub struct Limits {
     pub grace: Duration,
     /// Bytes of configs that could not be written and stay in RAM.
     pub unsaved_max: u64,
+    pub guard: guard::Limits,
 }
 
 enum Timer {
@@ -94,6 +109,7 @@ pub struct Cache {
     limits: Limits,
     /// No grace time ends before then: the clock may be wrong, or was until just now.
     settled: Option<Instant>,
+    guard: Guard,
 }
 
 impl Cache {
@@ -109,6 +125,7 @@ impl Cache {
             new_names: 0,
             limits,
             settled: None,
+            guard: Guard::new(limits.guard),
         }
     }
 
@@ -131,6 +148,12 @@ impl Cache {
     /// New times after a reload.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+        self.guard.set_limits(limits.guard);
+    }
+
+    /// The guard, to be looked at.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// The wall clock is not to be believed before `settled`, as far as it ends grace times.
@@ -308,6 +331,7 @@ impl Cache {
     pub fn unreadable(&mut self, key: &ResourceKey, number: u32) {
         if let Some(entry) = self.entries.get_mut(key) {
             entry.generations.retain(|m| m.number != number);
+            entry.identities.remove(&number);
             entry.agreed = None;
         }
     }
@@ -323,6 +347,9 @@ impl Cache {
             if let Some(mut entry) = self.entries.remove(&key) {
                 tell_all(&mut entry, Answer::error(404, "forgotten by the admin"), now, out);
                 if entry.stage == Stage::Storing {
+                    *self.orphans.entry(key.clone()).or_default() += 1;
+                }
+                if entry.accepting.is_some() {
                     *self.orphans.entry(key).or_default() += 1;
                 }
             }
@@ -332,10 +359,15 @@ impl Cache {
             Some(mac) => _ = self.lanes.remove(&mac),
             None => self.lanes.clear(),
         }
+        self.guard.forget(mac);
+        self.look_whether_held(now, out);
     }
 
     /// What is due at `now`.
     pub fn timeout(&mut self, now: Now, out: &mut Vec<Out>) {
+        let mut notes = Vec::new();
+        out.extend(self.guard.timeout(now, &mut notes).into_iter().map(Out::Record));
+        held::tell_of(notes, out);
         while let Some(first) = self.timers.first_entry() {
             if first.key().0 > now.mono {
                 break;
@@ -385,7 +417,8 @@ impl Cache {
 
     /// When [`Cache::timeout`] wants to be called.
     pub fn poll_at(&self) -> Option<Instant> {
-        self.timers.first_key_value().map(|((at, _), _)| *at)
+        let timer = self.timers.first_key_value().map(|((at, _), _)| *at);
+        timer.into_iter().chain(self.guard.poll_at()).min()
     }
 
     fn add_timer(&mut self, at: Instant, timer: Timer) -> (Instant, u32) {

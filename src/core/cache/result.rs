@@ -6,7 +6,16 @@ use crate::core::answer::{Answer, Body, Label};
 use crate::core::now::Now;
 use crate::core::outcome::{Outcome, Reason};
 use crate::core::types::{FetchHead, GenerationMeta, ResourceKey, Sha256};
+use crate::vendor::Identity;
 use std::sync::Arc;
+
+/// A good answer of the upstream.
+pub(super) struct New {
+    pub(super) head: FetchHead,
+    pub(super) body: Arc<[u8]>,
+    pub(super) sha256: Sha256,
+    pub(super) identity: Identity,
+}
 
 /// The wall clock and ours may disagree by so many seconds before the wall clock counts as moved.
 const CLOCK_MOVED: u64 = 3600;
@@ -35,7 +44,9 @@ impl Cache {
         entry.late = false;
         entry.stage = Stage::Idle;
         match outcome {
-            Outcome::Good { head, body, sha256 } => self.good(key, head, body, sha256, now, out),
+            Outcome::Good { head, body, sha256, identity } => {
+                self.good(key, New { head, body, sha256, identity }, now, out);
+            }
             Outcome::NotModified if entry.current().is_none() => {
                 let text = "status 304, though nothing is stored".to_string();
                 self.bad(key, Reason::Broken, text, now, out);
@@ -62,24 +73,18 @@ impl Cache {
         self.settle(from, out);
     }
 
-    fn good(
-        &mut self,
-        key: &ResourceKey,
-        head: FetchHead,
-        body: Arc<[u8]>,
-        sha256: Sha256,
-        now: Now,
-        out: &mut Vec<Out>,
-    ) {
+    fn good(&mut self, key: &ResourceKey, new: New, now: Now, out: &mut Vec<Out>) {
+        let sha256 = new.sha256;
         if let Some(entry) = self.entries.get_mut(key).filter(|e| e.current().is_some_and(|m| m.sha256 == sha256)) {
             // the same bytes, but perhaps from another upstream with words of its own for them
-            entry.set_validators(head.etag, head.last_modified);
+            entry.set_validators(new.head.etag, new.head.last_modified);
             return self.unchanged(key, now, out);
         }
+        let Some(New { head, body, identity, .. }) = self.guarded(key, new, now, out) else { return };
         let storable = self.may_store(key);
         let Some(entry) = self.entries.get_mut(key) else { return };
         agree(entry, key, now, out);
-        let number = entry.current().map_or(0, |m| m.number).saturating_add(1);
+        let number = entry.next_number();
         let meta = GenerationMeta {
             number,
             sha256,
@@ -91,6 +96,7 @@ impl Cache {
             headers: entry.how.headers.clone(),
         };
         entry.verified = true;
+        entry.identities.insert(number, identity);
         out.push(Out::Note(key.mac, format!("new config {} ({} bytes, generation {number})", key.name, meta.size)));
         entry.unsaved = Some(Unsaved { meta: meta.clone(), body: body.clone(), tried: now.mono });
         if storable {
@@ -105,6 +111,7 @@ impl Cache {
     }
 
     fn unchanged(&mut self, key: &ResourceKey, now: Now, out: &mut Vec<Out>) {
+        self.back_to_current(key, now, out);
         let Some(entry) = self.entries.get_mut(key) else { return };
         agree(entry, key, now, out);
         tell_fresh(entry, key, Label::Unchanged, now, out);
@@ -121,8 +128,10 @@ impl Cache {
         let settled = self.settled.is_none_or(|at| now.mono >= at);
         let Some(entry) = self.entries.get_mut(key) else { return };
         let stored = entry.current().is_some();
+        let mut expired = false;
         let hold = match reason {
-            Reason::Down => None, // the circuit of the upstream decides
+            // the guard's and the admin's reasons are not the upstream's
+            Reason::Down | Reason::Held | Reason::Pinned => None, // the circuit of the upstream decides
             Reason::Gone if !stored => Some(HOLD_GONE),
             _ if !stored => None,
             _ if entry.began.is_some_and(|at| now.mono.saturating_duration_since(at) <= QUICK) => None,
@@ -145,13 +154,19 @@ impl Cache {
                     entry.agreed = None;
                     entry.refused_since = None;
                     entry.refusing = None;
+                    (entry.held, entry.pinned, entry.accepting) = (None, None, None);
+                    entry.identities.clear();
                     out.push(Out::Record(key.mac));
+                    expired = true;
                 }
                 _ => {}
             }
         }
         let answer = entry.fall_back(key, now);
         tell_all(entry, answer, now, out);
+        if expired {
+            self.look_whether_held(now, out);
+        }
     }
 
     /// The store has written generation `number` (its word for the number counts, and it has removed some others to
@@ -168,6 +183,7 @@ impl Cache {
             for (key, number) in removed {
                 if let Some(entry) = self.entries.get_mut(key) {
                     entry.generations.retain(|m| m.number != *number);
+                    entry.identities.remove(number);
                 }
             }
         }
@@ -179,14 +195,19 @@ impl Cache {
             }
             return;
         }
-        let from = out.len();
         let Some(entry) = self.entries.get_mut(key) else { return };
+        if entry.accepting.as_ref().is_some_and(|m| m.number == number) {
+            return self.accepted(key, result.map(|(actual, _)| actual), now, out);
+        }
+        let from = out.len();
         if entry.stage == Stage::Storing {
             entry.stage = Stage::Idle;
         }
         match result {
             Ok((actual, _)) => {
                 if let Some(mut unsaved) = entry.unsaved.take_if(|u| u.meta.number == number) {
+                    let identity = entry.identities.remove(&number).unwrap_or_default();
+                    entry.identities.insert(actual, identity);
                     unsaved.meta.number = actual;
                     entry.generations.retain(|m| m.number != actual);
                     entry.generations.push(unsaved.meta);
@@ -206,7 +227,8 @@ impl Cache {
 fn agree(entry: &mut Entry, key: &ResourceKey, now: Now, out: &mut Vec<Out>) {
     entry.agreed = Some((now.mono, now.unix));
     let had = entry.current().is_some();
-    if let Some(trouble) = entry.trouble.take().filter(|_| had) {
+    let upstreams = |t: &Trouble| !matches!(t.reason, Reason::Held | Reason::Pinned);
+    if let Some(trouble) = entry.trouble.take().filter(|t| had && upstreams(t)) {
         out.push(Out::Note(key.mac, format!("{}: the upstream answers again (was {})", key.name, trouble.reason)));
     }
     entry.refusing = None;

@@ -45,6 +45,11 @@ impl Table {
         self.phones.get(&mac).into_iter().flatten()
     }
 
+    /// The configs of each phone.
+    pub(super) fn phones(&self) -> impl Iterator<Item = impl Iterator<Item = &Entry> + Clone> {
+        self.phones.values().map(|own| own.values())
+    }
+
     /// All, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ResourceKey, &Entry)> {
         self.phones.values().flatten()

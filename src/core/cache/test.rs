@@ -5,6 +5,7 @@ use crate::bounds;
 use crate::core::answer::Body;
 use crate::core::outcome::Outcome;
 use crate::core::types::{FetchHead, Sha256};
+use crate::vendor::Identity;
 use proptest::prelude::*;
 
 const MAC: Mac = Mac([0, 4, 0x13, 0, 0, 1]);
@@ -17,6 +18,7 @@ fn limits() -> Limits {
         upstream_timeout: Duration::from_secs(20),
         grace: Duration::from_secs(7 * DAY),
         unsaved_max: 1 << 20,
+        guard: crate::core::guard::Limits { share: 20, min: 2, window: Duration::from_secs(3600) },
     }
 }
 
@@ -134,6 +136,7 @@ fn good(body: &str) -> Outcome {
         head: FetchHead::default(),
         sha256: Sha256::of(body.as_bytes()),
         body: body.as_bytes().to_vec().into(),
+        identity: Identity::Unknown,
     }
 }
 

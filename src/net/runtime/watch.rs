@@ -121,7 +121,9 @@ impl Runtime {
         let (old, new) = (&self.agent.config().agent, &mut config.agent);
         let changed = [("state_dir", old.state_dir != new.state_dir), ("run_dir", old.run_dir != new.run_dir)];
         for (option, _) in changed.iter().filter(|(_, changed)| *changed) {
-            log::warn!("option {option} has changed: that takes effect with the next start (/etc/init.d/phoneprov restart)");
+            log::warn!(
+                "option {option} has changed: that takes effect with the next start (/etc/init.d/phoneprov restart)"
+            );
         }
         (new.state_dir, new.run_dir) = (old.state_dir.clone(), old.run_dir.clone());
     }

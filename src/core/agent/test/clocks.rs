@@ -73,6 +73,7 @@ fn a_restart_with_a_wrong_clock_ends_no_grace_time_but_a_right_one_does() {
             firmware: None,
             first_seen: 1,
             refused_since: [(key.name.clone(), 1_800_000_000 - 8 * DAY)].into(),
+            decided: Default::default(),
         };
         Loaded { configs: vec![(key.clone(), vec![meta])], phones: vec![record], ..Loaded::default() }
     };

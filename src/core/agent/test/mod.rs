@@ -3,6 +3,7 @@
 mod access;
 mod clocks;
 mod dhcp;
+mod guard;
 mod lifetime;
 mod requests;
 mod upstream;

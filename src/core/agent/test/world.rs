@@ -185,9 +185,11 @@ impl World {
     }
 
     pub(super) fn controlled(&mut self) -> Option<Value> {
-        let at = self.out.iter().position(|a| matches!(a, Action::Control(..)))?;
-        let Action::Control(_, value) = self.out.remove(at) else { unreachable!() };
-        Some(value)
+        let is = |a: &Action| matches!(a, Action::Control(..) | Action::ControlWritten(..));
+        match self.out.remove(self.out.iter().position(is)?) {
+            Action::Control(_, value) | Action::ControlWritten(_, value) => Some(value),
+            _ => unreachable!(),
+        }
     }
 
     pub(super) fn reload(&mut self, text: &str) {
@@ -203,7 +205,8 @@ impl World {
 
 pub(super) fn good(body: &str) -> Outcome {
     let head = FetchHead { status: 200, etag: Some(format!("\"{body}\"")), ..FetchHead::default() };
-    Outcome::Good { head, sha256: Sha256::of(body.as_bytes()), body: body.as_bytes().to_vec().into() }
+    let identity = (crate::vendor::by_name("snom").unwrap().identity)("settings.php", body.as_bytes());
+    Outcome::Good { head, sha256: Sha256::of(body.as_bytes()), body: body.as_bytes().to_vec().into(), identity }
 }
 
 pub(super) fn down() -> Outcome {
