@@ -86,7 +86,7 @@ pub const FETCH_QUEUE: usize = 512;
 pub const NEIGHBOUR_WAITS: usize = HTTP_CONNECTIONS;
 
 /// MACs, and addresses, whose last sighting is compared with the next one: of ten minutes.
-pub const CLAIMS: usize = 1024;
+pub const SIGHTINGS: usize = 1024;
 /// Conflicts between them that are shown. More than a few are a flood, or a network that is being renumbered.
 pub const CONFLICTS: usize = 64;
 

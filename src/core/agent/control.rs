@@ -123,7 +123,7 @@ impl Agent {
         };
         let mut outs = Vec::new();
         self.fetches.forget(mac);
-        self.claims.forget(mac);
+        self.conflicts.forget(mac);
         self.cache.forget(mac, now, &mut outs);
         self.run_cache(outs, now, out);
         if mac.is_none() {

@@ -1,11 +1,11 @@
 //! `accept`, `reject` and `rollback`; what `status` says of the guard; and what of it was on flash.
 
 use super::fetches::file_of;
-use super::{Action, Agent, STUCK, WRITTEN_AGAIN};
+use super::{Action, Agent};
 use crate::core::cache::{Done, Held, Out, Restored};
 use crate::core::guard::State;
 use crate::core::now::Now;
-use crate::core::types::{Decided, GenerationMeta, ResourceKey, Sha256};
+use crate::core::types::{Decided, GenerationMeta, ResourceKey};
 use crate::proto::mac::Mac;
 use crate::vendor::{self, Change, Identity};
 use serde_json::{json, Value};
@@ -140,31 +140,6 @@ impl Agent {
                 Out::Guard(mac, text) => self.events.push(now.unix, "guard", mac, text),
                 other => self.pending.push(other),
             }
-        }
-    }
-
-    /// The store has written a held config, or could not.
-    pub fn candidate_stored(
-        &mut self,
-        key: &ResourceKey,
-        sha256: Sha256,
-        result: Result<(), String>,
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
-        let mut outs = Vec::new();
-        self.cache.candidate_stored(key, sha256, result, &mut outs);
-        self.run_cache(outs, now, out);
-    }
-
-    /// Something other than a generation was written or removed: bytes of configs on flash, and bytes written since the
-    /// start.
-    pub fn flash_usage(&mut self, bytes: u64, written: u64, now: Now) {
-        self.store.bytes = bytes;
-        self.store.written = written;
-        if self.store.trouble.as_deref() == Some(STUCK) {
-            self.store.trouble = None;
-            self.events.push(now.unix, "store", None, WRITTEN_AGAIN.to_string());
         }
     }
 }

@@ -94,7 +94,7 @@ impl Agent {
         if own {
             return Some(url);
         }
-        self.note_claim(mac, ip, neighbour, now);
+        self.note_sighting(mac, ip, neighbour, now);
         if let Some(phone) = self.seen(seen, now) {
             phone.sip_port = sighting.from.port();
             if phone.record.is_some() {
@@ -106,9 +106,9 @@ impl Agent {
 
     /// Tells when a MAC and an address do not fit what was seen of them before. Only what the neighbour table says
     /// counts: a name in a packet proves nothing.
-    fn note_claim(&mut self, mac: Mac, ip: Ipv4Addr, neighbour: Option<Mac>, now: Now) {
+    fn note_sighting(&mut self, mac: Mac, ip: Ipv4Addr, neighbour: Option<Mac>, now: Now) {
         if neighbour == Some(mac) {
-            if let Some(text) = self.claims.seen(mac, ip, now.mono, now.unix) {
+            if let Some(text) = self.conflicts.seen(mac, ip, now.mono, now.unix) {
                 self.events.push(now.unix, "phone", Some(mac), text);
             }
         }
@@ -239,7 +239,7 @@ impl Agent {
             }
             return refuse(403, self.not_enrolled());
         }
-        self.note_claim(mac, ip, neighbour, now);
+        self.note_sighting(mac, ip, neighbour, now);
         if !own && self.seen(seen, now).is_some_and(|p| p.record.is_some()) {
             self.record(mac, now, out);
         }

@@ -1,13 +1,15 @@
 //! The agent without its sockets: everything that comes in (a datagram, a request, the upstream's answer, time)
 //! goes through a method here, and what is to be done comes out as [`Action`]s.
 
-mod claims;
+mod action;
 mod clock;
+mod conflicts;
 mod control;
 mod decide;
 mod dhcp;
 mod enrol;
 mod fetches;
+mod flash;
 mod gate;
 mod http;
 mod lan;
@@ -16,13 +18,15 @@ mod resolve;
 #[cfg(test)]
 mod test;
 
+pub use action::Action;
 pub use control::ControlId;
 pub use decide::identity_of;
+pub use flash::Loaded;
 pub use http::Asked;
 pub use lan::{Device, Lan};
 
 use crate::config::Config;
-use crate::core::answer::{Answer, RequestId, StreamId};
+use crate::core::answer::{RequestId, StreamId};
 use crate::core::cache::{self, Cache, Waiter, NO_VENDOR};
 use crate::core::dhcp::Dhcp;
 use crate::core::directory::Directory;
@@ -32,89 +36,13 @@ use crate::core::http_rate::Rates;
 use crate::core::now::Now;
 use crate::core::pnp::{Pnp, PnpAction};
 use crate::core::shared::{self, Shared};
-use crate::core::types::{FetchJob, GenerationMeta, PhoneRecord, ResourceKey, UnixTime};
+use crate::core::types::{ResourceKey, UnixTime};
 use crate::proto::mac::Mac;
 use crate::proto::url::{Mapping, Template, Values};
-use crate::vendor::{self, Active, Identity, Vendor};
+use crate::vendor::{self, Active};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
+use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
-
-/// What is to be done. [`crate::net`] does it and nothing else.
-pub enum Action {
-    /// Send a SIP datagram.
-    Sip {
-        /// Index of the device to send from.
-        device: usize,
-        /// Always the address that asked.
-        to: SocketAddrV4,
-        /// The message.
-        bytes: Vec<u8>,
-    },
-    /// Send a DHCP message in a frame of the device's own interface.
-    Dhcp {
-        /// Index of the device to send by.
-        device: usize,
-        /// Always the interface that asked.
-        to_mac: Mac,
-        /// Our address.
-        from: SocketAddrV4,
-        /// Always the address that asked.
-        to: SocketAddrV4,
-        /// The message.
-        payload: Vec<u8>,
-    },
-    /// Make the kernel find out who has this address: seen by [`Agent::look_again`].
-    Resolve {
-        /// Index of its device.
-        device: usize,
-        /// An address that has asked for something just now.
-        ip: Ipv4Addr,
-    },
-    /// Answer an HTTP request.
-    Answer(RequestId, Answer),
-    /// Fetch a config and judge it: comes back by [`Agent::fetched`].
-    Fetch {
-        /// The request.
-        job: FetchJob,
-        /// Whose rules judge it.
-        vendor: &'static Vendor,
-        /// The file name they look at.
-        file: String,
-    },
-    /// Fetch a shared file into stream `stream`: comes back by [`Agent::stream_head`] and [`Agent::stream_done`].
-    FetchShared {
-        /// The request.
-        job: FetchJob,
-        /// Where the bytes go.
-        stream: StreamId,
-        /// Kept whole up to this size, passed through a window beyond.
-        keep: u64,
-    },
-    /// The bytes of this stream are needed no more.
-    DropStream(StreamId),
-    /// Write a generation: comes back by [`Agent::stored`].
-    Store(ResourceKey, GenerationMeta, Arc<[u8]>),
-    /// Write a held config, in the place of the one before: comes back by [`Agent::candidate_stored`].
-    Candidate(ResourceKey, GenerationMeta, Arc<[u8]>),
-    /// Remove a held config from flash.
-    DropCandidate(ResourceKey),
-    /// Make a held config this generation: comes back by [`Agent::stored`].
-    Accept(ResourceKey, GenerationMeta),
-    /// Remove the generations above this number from flash.
-    DropNewer(ResourceKey, u32),
-    /// Write what is known of a phone.
-    PutPhone(PhoneRecord),
-    /// Remove one config from flash.
-    Expire(ResourceKey),
-    /// Remove a phone and its configs from flash; `None`: all.
-    Forget(Option<Mac>),
-    /// Answer a control request.
-    Control(ControlId, serde_json::Value),
-    /// The same, when all that was to be written before is on flash: what the admin is told then survives a power cut.
-    ControlWritten(ControlId, serde_json::Value),
-}
 
 /// One configured vendor section, ready for use.
 pub(crate) struct Section {
@@ -140,7 +68,7 @@ pub struct Agent {
     fetches: fetches::Fetches,
     control: control::Waiting,
     resolving: resolve::Resolving,
-    claims: claims::Claims,
+    conflicts: conflicts::Conflicts,
     window: enrol::Window,
     rates: Rates,
     events: EventLog,
@@ -149,42 +77,12 @@ pub struct Agent {
     clock_seen: Now,
     panics: u32,
     seed: u64,
-    store: StoreState,
+    store: flash::StoreState,
     /// What the look at the flash led to, until there is a turn to do it in.
     pending: Vec<cache::Out>,
 }
 
-/// What the store last said, for `status`.
-#[derive(Default)]
-struct StoreState {
-    bytes: u64,
-    written: u64,
-    trouble: Option<String>,
-}
-
-/// What was found on flash at the start.
-#[derive(Default)]
-pub struct Loaded {
-    /// Each config with its generations, ascending.
-    pub configs: Vec<(ResourceKey, Vec<GenerationMeta>)>,
-    /// Whose account each of them has, by config and number.
-    pub identities: Vec<(ResourceKey, u32, Identity)>,
-    /// Configs that were held when the agent ended, and whose account they have.
-    pub candidates: Vec<(ResourceKey, GenerationMeta, Identity)>,
-    /// Known phones.
-    pub phones: Vec<PhoneRecord>,
-    /// Sentences about damaged files.
-    pub damaged: Vec<String>,
-    /// Bytes on flash.
-    pub bytes: u64,
-}
-
-const STUCK: &str = "a write to flash does not end: is the flash failing?";
-const WRITTEN_AGAIN: &str = "configs can be written again";
 const TICK: Duration = Duration::from_secs(60);
-/// How often a phone's new firmware, or whatever else it says of itself, is written to flash at the most.
-const SAID_AGAIN: Duration = Duration::from_secs(3600);
-
 impl Agent {
     /// `seed`: a number that strangers cannot guess, for SIP tags.
     pub fn new(config: Config, loaded: Loaded, seed: u64, now: Now) -> Agent {
@@ -203,7 +101,7 @@ impl Agent {
             fetches: fetches::Fetches::default(),
             control: control::Waiting::default(),
             resolving: resolve::Resolving::default(),
-            claims: claims::Claims::default(),
+            conflicts: conflicts::Conflicts::default(),
             window: enrol::Window::default(),
             rates: Rates::default(),
             events: EventLog::default(),
@@ -212,7 +110,7 @@ impl Agent {
             clock_seen: now,
             panics: 0,
             seed,
-            store: StoreState { bytes: loaded.bytes, ..StoreState::default() },
+            store: flash::StoreState { bytes: loaded.bytes, ..flash::StoreState::default() },
             pending: Vec::new(),
         };
         agent.cache.no_expiry_before(now.mono + clock::SETTLES);
@@ -304,14 +202,6 @@ impl Agent {
         self.panics = self.panics.saturating_add(1);
         let text = format!("a mistake in the agent at {place} ended {what}; please report it");
         self.events.push_once(now.unix, "agent", None, text);
-    }
-
-    /// A write to flash does not end.
-    pub fn store_stuck(&mut self, seconds: u64, now: Now) {
-        if self.store.trouble.as_deref() != Some(STUCK) {
-            self.events.push(now.unix, "store", None, format!("{STUCK} ({seconds} s so far)"));
-            self.store.trouble = Some(STUCK.to_string());
-        }
     }
 
     /// The config could not be read again: the one before stays in force.
@@ -439,40 +329,6 @@ impl Agent {
         }
     }
 
-    /// The store has written a generation (and removed some), or could not.
-    pub fn stored(
-        &mut self,
-        key: &ResourceKey,
-        number: u32,
-        result: Result<(u32, Vec<(ResourceKey, u32)>), String>,
-        (bytes, written): (u64, u64),
-        now: Now,
-        out: &mut Vec<Action>,
-    ) {
-        self.store.bytes = bytes;
-        self.store.written = written;
-        match &result {
-            Ok(_) => {
-                if self.store.trouble.take().is_some() {
-                    self.events.push(now.unix, "store", None, WRITTEN_AGAIN.to_string());
-                }
-            }
-            Err(why) => {
-                if self.store.trouble.as_ref() != Some(why) {
-                    self.events.push(now.unix, "store", None, why.clone());
-                }
-                self.store.trouble = Some(why.clone());
-            }
-        }
-        let mut outs = Vec::new();
-        self.cache.stored(key, number, result, now, &mut outs);
-        // a stranger becomes a known phone with its first config on flash, not before
-        if self.cache.get(key).is_some_and(|e| !e.generations().is_empty()) {
-            self.record(key.mac, now, out);
-        }
-        self.run_cache(outs, now, out);
-    }
-
     /// The client of this request has hung up.
     pub fn request_gone(&mut self, id: RequestId) {
         self.cache.gone(Waiter::Phone(id));
@@ -483,32 +339,6 @@ impl Agent {
     /// A phone was sent to this stream and came too late for its bytes: ask again with the same request.
     pub fn stream_missed(&mut self, id: StreamId) {
         self.shared.missed(id);
-    }
-
-    /// A stored generation could not be read back: it has been set aside.
-    pub fn unreadable(&mut self, key: &ResourceKey, number: u32, why: &str, now: Now) {
-        self.events.push(now.unix, "store", Some(key.mac), format!("{} generation {number}: {why}", key.name));
-        self.cache.unreadable(key, number);
-    }
-
-    /// Writes a phone's record if it differs from what is on flash. What a phone says of itself can be said by
-    /// anybody, as often as he likes: for that alone the flash is written once in [`SAID_AGAIN`].
-    fn record(&mut self, mac: Mac, now: Now, out: &mut Vec<Action>) {
-        let (refused, decided) = (self.cache.refused(mac), self.cache.decided(mac));
-        let Some(phone) = self.directory.get_mut(mac) else { return };
-        let record = phone.to_record(refused, decided);
-        let Some(old) = &phone.record else {
-            phone.record = Some(record.clone());
-            phone.written = Some(now.mono);
-            return out.push(Action::PutPhone(record));
-        };
-        let just = phone.written.is_some_and(|at| now.mono.saturating_duration_since(at) < SAID_AGAIN);
-        if *old == record || (just && old.refused_since == record.refused_since && old.decided == record.decided) {
-            return;
-        }
-        phone.record = Some(record.clone());
-        phone.written = Some(now.mono);
-        out.push(Action::PutPhone(record));
     }
 
     /// Known phones are refreshed in the background once a night, each at its own minute between 01:00 and 05:00

@@ -119,7 +119,7 @@ impl Agent {
             "first_seen": phone.record.as_ref().map_or(phone.first_seen, |r| r.first_seen),
             "last_seen": phone.last_seen,
             "seen_by": seen_by,
-            "conflict": self.claims.of(phone.mac, now.mono).map(|c| json!({"text": c.text, "at": c.at})),
+            "conflict": self.conflicts.of(phone.mac, now.mono).map(|c| json!({"text": c.text, "at": c.at})),
             "config": config.map_or_else(
                 || match phone.refused.is_some() && !self.is_enrolled(phone.mac, now) {
                     true => json!({"state": "refused", "reason": "it is not enrolled (option enrol)"}),

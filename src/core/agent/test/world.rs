@@ -3,9 +3,9 @@
 pub(super) use super::super::*;
 pub(super) use crate::bounds;
 pub(super) use crate::config::known_vendors;
-pub(super) use crate::core::answer::{Body, Label};
+pub(super) use crate::core::answer::{Answer, Body, Label};
 pub(super) use crate::core::outcome::{Outcome, Reason};
-pub(super) use crate::core::types::{FetchError, FetchHead, Sha256};
+pub(super) use crate::core::types::{FetchError, FetchHead, GenerationMeta, PhoneRecord, Sha256};
 pub(super) use crate::proto::http::{parse_request, Parsed};
 pub(super) use crate::proto::sip::phone::Subscribe;
 pub(super) use crate::proto::sip::Message;

@@ -26,13 +26,13 @@ pub(super) struct Conflict {
 
 /// Sightings of the last ten minutes.
 #[derive(Default)]
-pub(super) struct Claims {
+pub(super) struct Conflicts {
     of_mac: BTreeMap<Mac, (Ipv4Addr, Instant)>,
     of_address: BTreeMap<Ipv4Addr, (Mac, Instant)>,
     found: BTreeMap<Mac, Conflict>,
 }
 
-impl Claims {
+impl Conflicts {
     /// `ip` has this MAC in the neighbour table, and speaks. Returns a sentence that was not told within the last ten
     /// minutes.
     pub(super) fn seen(&mut self, mac: Mac, ip: Ipv4Addr, mono: Instant, unix: UnixTime) -> Option<String> {
@@ -77,16 +77,16 @@ impl Claims {
                 self.of_address.retain(|_, (m, _)| *m != mac);
                 self.found.remove(&mac);
             }
-            None => *self = Claims::default(),
+            None => *self = Conflicts::default(),
         }
     }
 }
 
 /// Where all places are taken, those whose time is over make room; if there is none, this one is not remembered.
 fn remember<K: Ord, V>(map: &mut BTreeMap<K, (V, Instant)>, key: K, value: (V, Instant), mono: Instant) {
-    if map.len() >= bounds::CLAIMS && !map.contains_key(&key) {
+    if map.len() >= bounds::SIGHTINGS && !map.contains_key(&key) {
         map.retain(|_, (_, at)| mono.saturating_duration_since(*at) < WINDOW);
-        if map.len() >= bounds::CLAIMS {
+        if map.len() >= bounds::SIGHTINGS {
             return;
         }
     }
@@ -104,7 +104,7 @@ mod test {
 
     #[test]
     fn what_does_not_fit_together_is_told_once() {
-        let (mut c, t0) = (Claims::default(), Instant::now());
+        let (mut c, t0) = (Conflicts::default(), Instant::now());
         let ip = |n| Ipv4Addr::new(192, 168, 1, n);
         let at = |s| t0 + Duration::from_secs(s);
         assert_eq!(c.seen(mac(1), ip(1), at(0), 100), None);
@@ -124,14 +124,14 @@ mod test {
 
     #[test]
     fn memory() {
-        let (mut c, t0) = (Claims::default(), Instant::now());
-        for i in 0..3 * bounds::CLAIMS as u32 {
+        let (mut c, t0) = (Conflicts::default(), Instant::now());
+        for i in 0..3 * bounds::SIGHTINGS as u32 {
             let b = i.to_be_bytes();
             for ip in [i, i ^ 0x0101_0000] {
                 c.seen(Mac([0, 4, b[0], b[1], b[2], b[3]]), Ipv4Addr::from(ip), t0, 0);
             }
         }
-        assert_eq!((c.of_mac.len(), c.of_address.len()), (bounds::CLAIMS, bounds::CLAIMS));
+        assert_eq!((c.of_mac.len(), c.of_address.len()), (bounds::SIGHTINGS, bounds::SIGHTINGS));
         assert_eq!(c.found.len(), bounds::CONFLICTS);
         c.seen(mac(1), Ipv4Addr::LOCALHOST, t0 + WINDOW, 0);
         assert_eq!((c.of_mac.len(), c.of_address.len()), (1, 1), "those whose time is over make room");
