@@ -19,6 +19,8 @@ pub(super) struct Args {
     pub(super) vendor: Option<String>,
     pub(super) mac: Option<Mac>,
     pub(super) reboot: bool,
+    /// Name or number of the user to become.
+    pub(super) user: Option<String>,
     pub(super) verbose: bool,
     /// Arguments that are no options.
     pub(super) rest: Vec<String>,
@@ -40,6 +42,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         vendor: None,
         mac: None,
         reboot: false,
+        user: None,
         verbose: false,
         rest: Vec::new(),
     };
@@ -68,6 +71,10 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             Long("reboot") => {
                 used.push("reboot");
                 out.reboot = true;
+            }
+            Long("user") => {
+                used.push("user");
+                out.user = Some(text(parser.value().map_err(|e| e.to_string())?)?);
             }
             Long("verbose") | Short('v') => {
                 used.push("verbose");

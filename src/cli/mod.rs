@@ -6,8 +6,11 @@ mod check;
 mod demo;
 mod events;
 mod forget;
+mod handover;
 mod phone;
 mod phones;
+mod prepare;
+mod privileges;
 mod probe;
 mod refresh;
 mod resync;
@@ -16,6 +19,7 @@ mod setup;
 mod softphone;
 mod status;
 mod text;
+mod user;
 
 use args::Args;
 use std::ffi::OsString;
@@ -40,10 +44,17 @@ struct Verb {
 const VERBS: &[Verb] = &[
     Verb {
         name: "run",
-        args: "[--device D]...",
+        args: "[--device D]... [--user U]",
         help: "the agent, in the foreground; logs to stderr. SIGHUP reads the config again, SIGTERM ends",
-        options: &["device", "verbose"],
+        options: &["device", "user", "verbose"],
         run: run::run,
+    },
+    Verb {
+        name: "prepare",
+        args: "[--user U]",
+        help: "as root: make the folders of the config, and give them to the user that the agent runs as",
+        options: &["user"],
+        run: prepare::run,
     },
     Verb {
         name: "demo",

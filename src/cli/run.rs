@@ -1,7 +1,7 @@
 //! `phoneprov run`: the agent in the foreground.
 
 use super::args::Args;
-use super::setup;
+use super::{privileges, setup};
 use super::{DONE, FAILED};
 use crate::config::Agent;
 use crate::net::runtime::{DeviceSource, Options, Runtime, Signals};
@@ -29,6 +29,8 @@ pub(super) fn run(args: &Args) -> i32 {
 }
 
 fn start(args: &Args) -> Result<Runtime, String> {
+    // first of all: a reload that comes early must not end the agent
+    let signals = signals().map_err(|e| format!("cannot catch signals: {e}"))?;
     let (config, warnings) = setup::config(args).map_err(|e| e.to_string())?;
     for warning in warnings {
         log::warn!("{warning}");
@@ -37,6 +39,15 @@ fn start(args: &Args) -> Result<Runtime, String> {
         return Err(format!("{}: option enabled is 0; set it to 1", args.config.display()));
     }
     let devices = setup::devices(args, &config)?;
+    // no thread runs yet, and nothing is open
+    log::info!("agent: {}", privileges::settle(args.user.as_deref(), &config.agent)?);
+    if let Err(e) = std::fs::File::open(&args.config) {
+        log::warn!(
+            "{}: the agent cannot read it again as this user ({e}), so SIGHUP will change nothing; let the user's \
+             group read it, or restart the agent after a change",
+            args.config.display()
+        );
+    }
     let again: PathBuf = args.config.clone();
     let first = config.agent.clone();
     let reload = move || match crate::config::load(&again, &crate::config::known_vendors()) {
@@ -53,7 +64,7 @@ fn start(args: &Args) -> Result<Runtime, String> {
         reload: Some(Box::new(reload)),
         devices: DeviceSource::Named(devices),
         sip_port: 5060,
-        signals: Some(signals().map_err(|e| format!("cannot catch signals: {e}"))?),
+        signals: Some(signals),
     };
     Runtime::start(options)
 }
@@ -66,6 +77,7 @@ fn needs_restart(first: &Agent, now: &Agent) {
         ("list device", now.devices != first.devices),
         ("option state_dir", now.state_dir != first.state_dir),
         ("option run_dir", now.run_dir != first.run_dir),
+        ("option port", now.port != first.port && privileges::is_free(first.port) && !privileges::is_free(now.port)),
     ];
     for (what, _) in changed.iter().filter(|(_, changed)| *changed) {
         log::warn!("{what} has changed: that takes effect with the next start (/etc/init.d/phoneprov restart)");

@@ -28,6 +28,10 @@ pub struct Agent {
     pub(crate) verbose: bool,
     /// Options of prlimit, such as `--nofile=40`.
     pub(crate) limits: Vec<String>,
+    /// The words before it on the command line: `setpriv …`.
+    pub(crate) through: Vec<String>,
+    /// `--user`, unless it starts as somebody else.
+    pub(crate) user: Option<String>,
     pub(crate) http: SocketAddr,
     pub(crate) child: Mutex<Option<Child>>,
 }
@@ -65,15 +69,29 @@ impl Agent {
         assert!(slot.is_none(), "the agent runs already");
         let log = fs::File::options().create(true).append(true).open(&self.log).expect("a log");
         let mut c = self.router.command(if self.limits.is_empty() { "env" } else { "prlimit" });
-        c.args(&self.limits)
-            .arg(binary())
+        c.args(&self.limits).args(&self.through);
+        let program = match self.through.is_empty() {
+            true => binary(),
+            false => self.copy(),
+        };
+        c.arg(program)
             .args(["run", "--config"])
             .arg(&self.config)
+            .args(self.user.iter().flat_map(|u| ["--user", u]))
             .args(self.verbose.then_some("--verbose"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor"))
             .stderr(log);
         *slot = Some(c.spawn().expect("the agent starts"));
+    }
+
+    /// The binary at a place where everybody can start it.
+    pub fn copy(&self) -> PathBuf {
+        let copy = self.config.with_file_name("phoneprov");
+        if !copy.exists() {
+            fs::copy(binary(), &copy).expect("copied");
+        }
+        copy
     }
 
     /// Waits until `status` answers; panics with the log when it ends instead, or takes 10 s.

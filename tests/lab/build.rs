@@ -8,6 +8,7 @@ use crate::upstream::{self, Running, Upstream};
 use crate::{bodies, faulty, tls};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{chown, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -16,6 +17,8 @@ use tempfile::TempDir;
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
 const ROUTER_MAC: &str = "02:77:00:00:00:01";
 const PORT: u16 = 8480;
+/// Whom the agents become: nobody of this machine.
+pub const USER: u32 = 5960;
 
 /// What a lab shall be. Phones get 192.168.77.11, .12, … in the order of the calls.
 pub struct Test {
@@ -28,6 +31,8 @@ pub struct Test {
     extra: String,
     verbose: bool,
     limits: Vec<String>,
+    through: Vec<String>,
+    user: Option<String>,
     tmpfs: Option<u32>,
     agent: bool,
     needs: Vec<&'static str>,
@@ -59,6 +64,8 @@ impl Test {
             extra: String::new(),
             verbose: true,
             limits: Vec::new(),
+            through: Vec::new(),
+            user: Some(USER.to_string()),
             tmpfs: None,
             agent: true,
             needs: vec!["ip", "nft"],
@@ -129,6 +136,19 @@ impl Test {
         self
     }
 
+    /// The user that the agent becomes by itself; `None`: whom it takes when nobody is named.
+    pub fn user(mut self, user: Option<&str>) -> Test {
+        self.user = user.map(str::to_string);
+        self
+    }
+
+    /// It is started through this command line, not by root: `setpriv …`.
+    pub fn through(mut self, line: &str) -> Test {
+        self.through = line.split_whitespace().map(str::to_string).collect();
+        self.user = None;
+        self
+    }
+
     /// `state_dir` is a file system of its own of so many KiB.
     pub fn small_disk(mut self, kib: u32) -> Test {
         self.tmpfs = Some(kib);
@@ -160,6 +180,7 @@ impl Test {
             return None;
         }
         let dir = TempDir::with_prefix_in(format!("{}-", self.name), crate::scratch()).expect("a folder");
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).expect("the agent's user finds its way");
         let serial = netns::serial();
         let wan = Ns::new(serial, "wan");
         let router = Ns::new(serial, "router");
@@ -257,7 +278,9 @@ impl Test {
         text.push_str(&self.extra);
         let config = dir.join("phoneprov.uci");
         fs::write(&config, text).expect("written");
-        netns::run(Command::new("chmod").arg("600").arg(&config));
+        // as the init script leaves it: root's, and readable for the agent
+        fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).expect("set");
+        chown(&config, None, Some(USER)).expect("root may");
         Agent {
             router,
             config,
@@ -266,6 +289,8 @@ impl Test {
             log: dir.join("agent.log"),
             verbose: self.verbose,
             limits: self.limits.clone(),
+            through: self.through.clone(),
+            user: self.user.clone(),
             http: SocketAddr::from((ROUTER, PORT)),
             child: Mutex::default(),
         }

@@ -31,6 +31,7 @@ mod hostile;
 mod killed;
 mod life;
 mod pnp;
+mod privileges;
 mod secrets;
 mod selftest;
 mod traps;
