@@ -27,7 +27,7 @@ lint:
 	cargo clippy --no-default-features -- -D warnings
 
 unit:
-	cargo test --lib --bins --test store --test package
+	cargo test --lib --bins --test store --test dhcp_apply --test package
 	cargo test --doc
 
 lab:

@@ -29,6 +29,13 @@ pub const SIP_DIALOG_BYTES: usize = 4 * 1024 * 1024;
 /// NOTIFYs of `resync` that wait for their answer.
 pub const SIP_RESYNCS: usize = 1024;
 
+/// Bytes of one DHCP option's value: its length is one byte (RFC 2132 section 2).
+pub const DHCP_OPTION: usize = 255;
+/// Bytes for what phones are told, with the options' heads, in the three places of a packet of 576 bytes, which every client
+/// takes (RFC 2131 section 2): the options (312, of which a lease with names and servers needs about 100), and the
+/// fields for file and server name (RFC 2132 section 9.3). dnsmasq fills them in this order, and drops what fits nowhere.
+pub const DHCP_ROOM: [usize; 3] = [208, 127, 63];
+
 /// Bytes of a request's head (request line and headers): design section 6.
 pub const HTTP_HEAD: usize = 8 * 1024;
 /// Bytes of a request's target: the longest seen URL of a phone is under 400 bytes.
@@ -81,3 +88,39 @@ pub const EVENTS: usize = 500;
 pub const CONTROL_CONNECTIONS: usize = 8;
 /// Bytes of one control request.
 pub const CONTROL_REQUEST: usize = 4096;
+
+/// Bytes of a DHCP message, which is what one Ethernet frame holds. Clients send 300 to 590.
+pub const DHCP_MESSAGE: usize = 1472;
+/// Bytes of a frame with it: Ethernet, an IP header with all options, UDP.
+pub const DHCP_FRAME: usize = 14 + 60 + 8 + DHCP_MESSAGE;
+/// Options of one message, pieces counted each. Clients send up to about 20.
+pub const DHCP_OPTIONS: usize = 128;
+/// Bytes of a host name that are kept: a DNS label has up to 63.
+pub const DHCP_HOST_NAME: usize = 64;
+/// Bytes that the kernel keeps for one device until the loop reads them: 1,000 phones after a power cut send within
+/// some seconds, not within one turn.
+pub const DHCP_KERNEL_BUFFER: usize = 256 * 1024;
+/// DHCPINFORMs of one address that are answered within [`DHCP_RATE_WINDOW`] seconds. Clients repeat up to four times.
+pub const DHCP_RATE: u32 = 6;
+/// Seconds over which [`DHCP_RATE`] counts.
+pub const DHCP_RATE_WINDOW: u64 = 10;
+/// Addresses whose rate is remembered.
+pub const DHCP_RATE_SOURCES: usize = 1024;
+/// Other DHCP servers that are remembered. One is trouble already; what clients say of servers may be invented.
+pub const DHCP_SERVERS: usize = 8;
+/// Seconds after which a server that nobody has named is forgotten: it was switched off. Clients name it when they
+/// start, and when half of their lease (12 h by default) is over they speak to it alone, which is not seen.
+pub const DHCP_SERVER_SECONDS: u64 = 6 * 3600;
+/// Events that DHCP may lead to within a minute. Frames are easily forged, and the log holds [`EVENTS`] lines.
+pub const DHCP_EVENTS: u32 = 30;
+
+/// Seconds that a change of another package's file waits for its lock. `uci commit` holds it for milliseconds.
+pub const FILE_LOCK_SECONDS: u64 = 10;
+/// Seconds that it waits for another program's temporary file to become that file.
+pub const FILE_OTHERS_SECONDS: u64 = 1;
+/// How often it begins anew because the file was replaced meanwhile.
+pub const FILE_TRIES: usize = 20;
+/// Temporary files beside it that are looked at.
+pub const FILE_TEMPORARIES: usize = 64;
+/// Seconds for dnsmasq's init script to end. It probes for other DHCP servers, some seconds for each device.
+pub const RELOAD_SECONDS: u64 = 60;

@@ -3,7 +3,7 @@
 //! The rooms, in order of reading (ARCHITECTURE.md walks one SUBSCRIBE and one GET through them):
 //! [`proto`] bytes to types and back; [`config`] the options; [`vendor`] what makes one brand different;
 //! [`core`] what the agent decides, with time as an input; [`store`] the last good copies on flash;
-//! [`net`] sockets, threads and the clock; [`cli`] one file a verb.
+//! [`openwrt`] what is written into other packages' files; [`net`] sockets, threads and the clock; [`cli`] one file a verb.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod core;
 pub mod net;
+pub mod openwrt;
 pub mod proto;
 pub mod store;
 pub mod vendor;

@@ -1,10 +1,12 @@
-//! UCI files: the reader is total, what it reads can be written and reads back as the same, and the config that is
-//! made of it holds no surprise.
+//! UCI files: the reader is total, what it reads can be written and reads back as the same, the config that is made of it
+//! holds no surprise, and sections of ours leave it as they came.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use phoneprov::config::{known_vendors, resolve_networks, Config};
-use phoneprov::proto::uci::{parse, parse_all, write, File};
+use phoneprov::openwrt::dhcp::OURS;
+use phoneprov::openwrt::sections::replace;
+use phoneprov::proto::uci::{parse, parse_all, write, File, Section};
 
 /// Without what a canonical file does not keep.
 fn meaning(file: &File) -> File {
@@ -41,4 +43,13 @@ fuzz_target!(|data: &[u8]| {
     };
     assert!(problems.iter().all(|p| p.line <= lines && !p.message.contains('\n')));
     resolve_networks(text, &["lan".to_string()]);
+
+    let mut ours = Section::new("tag", Some("phoneprov_snom"));
+    ours.item("dhcp_option", "66,\"http://192.168.1.1:8480/\"");
+    if let Ok(Some(with)) = replace(text, OURS, std::slice::from_ref(&ours)) {
+        assert_eq!(replace(&with, OURS, std::slice::from_ref(&ours)), Ok(None));
+        if !text.contains("phoneprov_") {
+            assert_eq!(replace(&with, OURS, &[]).ok().flatten().as_deref(), Some(text));
+        }
+    }
 });

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 /// Where OpenWrt has the config.
 pub(super) const CONFIG: &str = "/etc/config/phoneprov";
+/// Where OpenWrt has the config files of all packages.
+pub(super) const UCI: &str = "/etc/config";
 
 /// What was given.
 #[derive(Debug)]
@@ -22,6 +24,9 @@ pub(super) struct Args {
     /// Name or number of the user to become.
     pub(super) user: Option<String>,
     pub(super) verbose: bool,
+    /// Folder of OpenWrt's own config files; `None`: [`UCI`].
+    pub(super) uci: Option<PathBuf>,
+    pub(super) no_reload: bool,
     /// Arguments that are no options.
     pub(super) rest: Vec<String>,
 }
@@ -44,6 +49,8 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         reboot: false,
         user: None,
         verbose: false,
+        uci: None,
+        no_reload: false,
         rest: Vec::new(),
     };
     let mut verb: Option<&'static Verb> = None;
@@ -80,6 +87,14 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
                 used.push("verbose");
                 out.verbose = true;
             }
+            Long("uci") => {
+                used.push("uci");
+                out.uci = Some(parser.value().map_err(|e| e.to_string())?.into());
+            }
+            Long("no-reload") => {
+                used.push("no-reload");
+                out.no_reload = true;
+            }
             Value(value) => {
                 let value = text(value)?;
                 match verb {
@@ -96,6 +111,14 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     let verb = verb.ok_or("name a verb")?;
     if let Some(option) = used.iter().find(|o| !verb.options.contains(o)) {
         return Err(format!("'{}' takes no --{option}", verb.name));
+    }
+    if verb.args.starts_with(|c: char| c.is_ascii_lowercase()) {
+        let given = out.rest.join(" ");
+        let all = forms(verb.args);
+        return match all.contains(&given) {
+            true => Ok(Parsed::Verb(verb, out)),
+            false => Err(format!("'{}' needs one of: {}", verb.name, all.join(", "))),
+        };
     }
     let most = usize::from(verb.args.starts_with("MAC"));
     if out.rest.len() > most {
@@ -115,6 +138,19 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         None => {}
     }
     Ok(Parsed::Verb(verb, out))
+}
+
+/// The words that a verb takes, from its help: `print [uci|dnsmasq] | apply` is `print`, `print uci`, `print dnsmasq`, `apply`.
+fn forms(args: &str) -> Vec<String> {
+    let words = args.split(" [--").next().unwrap_or_default();
+    let mut out = Vec::new();
+    for form in words.split(" | ") {
+        let (word, more) = form.split_once(" [").unwrap_or((form, ""));
+        out.push(word.to_string());
+        let more = more.trim_end_matches(']').split('|').filter(|m| !m.is_empty());
+        out.extend(more.map(|m| format!("{word} {m}")));
+    }
+    out
 }
 
 fn mac(text: &str) -> Result<Mac, String> {
@@ -139,6 +175,13 @@ mod test {
         assert_eq!(wrong("phone all"), "'all' is no MAC; write it as 00:04:13:aa:bb:cc");
         assert_eq!(wrong("status x"), "'status' takes no arguments");
         assert_eq!(wrong("status --reboot"), "'status' takes no --reboot");
+        let forms = "'dhcp' needs one of: print, print uci, print dnsmasq, apply, remove, seen";
+        for text in ["dhcp", "dhcp frob", "dhcp apply now", "dhcp print x"] {
+            assert_eq!(wrong(text), forms, "{text}");
+        }
+        assert_eq!(wrong("status --uci /x"), "'status' takes no --uci");
+        let Ok(Parsed::Verb(_, args)) = line("dhcp --uci /x print uci --no-reload") else { panic!() };
+        assert_eq!((args.rest.join(" ").as_str(), args.uci, args.no_reload), ("print uci", Some("/x".into()), true));
         let Ok(Parsed::Verb(verb, args)) = line("refresh all --json --config /x") else { panic!() };
         assert_eq!((verb.name, args.json, &args.rest[..]), ("refresh", true, &["all".to_string()][..]));
     }

@@ -4,6 +4,7 @@ use super::args::{Args, CONFIG};
 use super::text::say;
 use super::{DONE, FAILED};
 use serde_json::{json, Value};
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -44,8 +45,22 @@ fn run_dir(text: &str) -> Option<&str> {
 
 /// One request, one answer: the result, or a sentence that says why there is none.
 pub(super) fn call(args: &Args, request: &Value) -> Result<Value, String> {
+    call_within(args, request, PATIENCE)
+}
+
+/// Connects, and waits at the most so long even where the agent takes no more connections.
+fn connect(path: &Path, patience: Duration) -> std::io::Result<UnixStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_write_timeout(Some(patience))?;
+    socket.set_read_timeout(Some(patience))?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(socket.into())
+}
+
+/// As [`call`], for who cannot wait that long: each step (connect, send, answer) takes `patience` at the most.
+pub(super) fn call_within(args: &Args, request: &Value, patience: Duration) -> Result<Value, String> {
     let path = socket(args)?;
-    let stream = UnixStream::connect(&path).map_err(|e| match e.kind() {
+    let stream = connect(&path, patience).map_err(|e| match e.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => format!(
             "the agent is not running (no answer on {}); start it with /etc/init.d/phoneprov start",
             path.display()
@@ -54,7 +69,6 @@ pub(super) fn call(args: &Args, request: &Value) -> Result<Value, String> {
         _ => format!("{}: {e}", path.display()),
     })?;
     let exchange = || -> std::io::Result<String> {
-        stream.set_read_timeout(Some(PATIENCE))?;
         (&stream).write_all(format!("{request}\n").as_bytes())?;
         let mut line = String::new();
         BufReader::new(&stream).take(ANSWER).read_line(&mut line)?;

@@ -4,6 +4,7 @@ mod args;
 mod call;
 mod check;
 mod demo;
+mod dhcp;
 mod events;
 mod forget;
 mod handover;
@@ -44,9 +45,9 @@ struct Verb {
 const VERBS: &[Verb] = &[
     Verb {
         name: "run",
-        args: "[--device D]... [--user U]",
+        args: "[--device D]... [--uci DIR] [--user U]",
         help: "the agent, in the foreground; logs to stderr. SIGHUP reads the config again, SIGTERM ends",
-        options: &["device", "user", "verbose"],
+        options: &["device", "uci", "user", "verbose"],
         run: run::run,
     },
     Verb {
@@ -95,6 +96,13 @@ const VERBS: &[Verb] = &[
         help: "remove a phone and its stored configs",
         options: &[],
         run: forget::run,
+    },
+    Verb {
+        name: "dhcp",
+        args: "print [uci|dnsmasq] | apply | remove | seen [--uci DIR] [--device D] [--no-reload]",
+        help: "what dnsmasq tells phones by DHCP: show it, write it, take it away; seen: for the hook of the router's DHCP server",
+        options: &["uci", "device", "no-reload"],
+        run: dhcp::run,
     },
 ];
 

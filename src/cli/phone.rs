@@ -11,7 +11,8 @@ pub(super) fn run(args: &Args) -> i32 {
 
 fn print(p: &Value) {
     say!("{} {} {} {}", field(p, "mac"), field(p, "vendor"), field(p, "model"), field(p, "firmware"));
-    say!("address {}, seen {}", field(p, "ip"), seen(p));
+    let name = p.get("hostname").and_then(Value::as_str).map(|n| format!(" ('{n}')")).unwrap_or_default();
+    say!("address {}{name}, seen {}", field(p, "ip"), seen(p));
     for config in p.get("configs").and_then(Value::as_array).into_iter().flatten() {
         say!("\n{}: {}", field(config, "name"), state(config));
         if let Some(sha256) = config.get("sha256").and_then(Value::as_str) {

@@ -42,7 +42,7 @@ pub(super) fn settle(named: Option<&str>, agent: &Agent) -> Result<String, Strin
     }
     let user = user::find(named)?;
     handover::folders(agent, &user)?;
-    leave_root(&user, needed).map_err(|(what, e)| {
+    let have = leave_root(&user, needed).map_err(|(what, e)| {
         let why = std::io::Error::from(e);
         format!("cannot become user {}: {what}: {why}; start the agent as that user, or with --user root", user.name)
     })?;
@@ -50,10 +50,18 @@ pub(super) fn settle(named: Option<&str>, agent: &Agent) -> Result<String, Strin
         true => format!(", as there is no user {}", user::DEFAULT),
         false => String::new(),
     };
-    Ok(format!("user {} ({}){why}, capabilities {}", user.name, user.uid, names(needed)))
+    Ok(format!("user {} ({}){why}, {}", user.name, user.uid, told(needed, have)))
 }
 
-fn leave_root(user: &User, needed: CapabilitySet) -> Result<(), (&'static str, Errno)> {
+/// What is had of what is needed.
+fn told(needed: CapabilitySet, have: CapabilitySet) -> String {
+    match have == needed {
+        true => format!("capabilities {}", names(have)),
+        false => format!("without the capabilities {}: what needs them is not served", names(needed.difference(have))),
+    }
+}
+
+fn leave_root(user: &User, needed: CapabilitySet) -> Result<CapabilitySet, (&'static str, Errno)> {
     thread::set_no_new_privs(true).map_err(|e| ("no_new_privs", e))?;
     // In a container root may lack the right to these two. They matter only to a program that we would execute, and
     // there is none.
@@ -68,8 +76,10 @@ fn leave_root(user: &User, needed: CapabilitySet) -> Result<(), (&'static str, E
     thread::set_thread_groups(&[]).map_err(|e| ("setgroups", e))?;
     thread::set_thread_res_gid(gid, gid, gid).map_err(|e| ("setgid", e))?;
     thread::set_thread_res_uid(uid, uid, uid).map_err(|e| ("setuid", e))?;
-    keep(needed & sets.permitted).map_err(|e| ("setting capabilities", e))?;
-    thread::set_keep_capabilities(false).map_err(|e| ("forgetting capabilities", e))
+    let have = needed & sets.permitted;
+    keep(have).map_err(|e| ("setting capabilities", e))?;
+    thread::set_keep_capabilities(false).map_err(|e| ("forgetting capabilities", e))?;
+    Ok(have)
 }
 
 /// Not root: no capability can be had that is not there already, but one that is not needed can go.
@@ -80,11 +90,7 @@ fn restrict(needed: CapabilitySet) -> Result<String, String> {
     // a kernel before 4.3 has no ambient set
     let _ = thread::clear_ambient_capability_set();
     keep(have).map_err(failed)?;
-    let (uid, missing) = (rustix::process::geteuid().as_raw(), names(needed.difference(have)));
-    Ok(match have == needed {
-        true => format!("user {uid}, capabilities {}", names(have)),
-        false => format!("user {uid}, without the capabilities {missing}: what needs them is not served"),
-    })
+    Ok(format!("user {}, {}", rustix::process::geteuid().as_raw(), told(needed, have)))
 }
 
 fn keep(set: CapabilitySet) -> Result<(), Errno> {

@@ -68,6 +68,7 @@ fn prepare(args: &Args) -> Result<Probe, String> {
 struct Report {
     json: bool,
     steps: Vec<Value>,
+    notes: Vec<String>,
 }
 
 impl Report {
@@ -78,9 +79,17 @@ impl Report {
         self.steps.push(json!({"step": name, "ok": ok, "text": text}));
     }
 
+    /// What is wrong beside the steps, and decides nothing.
+    fn note(&mut self, text: String) {
+        if !self.json {
+            say!("note   {text}");
+        }
+        self.notes.push(text);
+    }
+
     fn end(self, ok: bool) -> i32 {
         if self.json {
-            say!("{:#}", json!({"ok": ok, "steps": self.steps}));
+            say!("{:#}", json!({"ok": ok, "steps": self.steps, "notes": self.notes}));
         }
         if ok {
             DONE
@@ -92,7 +101,7 @@ impl Report {
 
 impl Probe {
     fn run(&mut self, args: &Args) -> i32 {
-        let mut report = Report { json: args.json, steps: Vec::new() };
+        let mut report = Report { json: args.json, steps: Vec::new(), notes: Vec::new() };
         let text = format!("a {} phone with MAC {} on {}", self.vendor, self.phone.mac, self.device);
         report.step("phone", true, text);
         if !self.enabled {
@@ -104,6 +113,7 @@ impl Probe {
             report.step("vendor", false, text);
             return report.end(false);
         }
+        self.dhcp(args, &mut report);
         let group = SocketAddrV4::new(Ipv4Addr::new(224, 0, 1, 75), 5060);
         let told = match self.phone.subscribe(group, PATIENCE) {
             Ok(told) => told,
@@ -123,6 +133,15 @@ impl Probe {
             all &= ok;
         }
         report.end(all)
+    }
+
+    /// What the agent says of DHCP. A hint: the probe itself asks by PnP, and others on the LAN can bring some of it about.
+    fn dhcp(&self, args: &Args, report: &mut Report) {
+        let status = call(args, &json!({"op": "status"})).unwrap_or_default();
+        let troubles = status.pointer("/dhcp/troubles").and_then(Value::as_array);
+        for trouble in troubles.into_iter().flatten().filter_map(Value::as_str) {
+            report.note(format!("DHCP: {trouble}"));
+        }
     }
 
     /// Why nobody answered, as far as it can be known.

@@ -39,6 +39,7 @@ fn start(args: &Args) -> Result<Runtime, String> {
         return Err(format!("{}: option enabled is 0; set it to 1", args.config.display()));
     }
     let devices = setup::devices(args, &config)?;
+    let dhcp_settings = Some(setup::dhcp_settings(args, &config)?);
     // no thread runs yet, and nothing is open
     log::info!("agent: {}", privileges::settle(args.user.as_deref(), &config.agent)?);
     if let Err(e) = std::fs::File::open(&args.config) {
@@ -64,6 +65,7 @@ fn start(args: &Args) -> Result<Runtime, String> {
         reload: Some(Box::new(reload)),
         devices: DeviceSource::Named(devices),
         sip_port: 5060,
+        dhcp_settings,
         signals: Some(signals),
     };
     Runtime::start(options)

@@ -1,9 +1,14 @@
 //! What several verbs need before they can begin: the config, the devices, the log.
 
-use super::args::Args;
+use super::args::{Args, UCI};
 use crate::config::{self, Config, Problem, Problems};
+use crate::core::agent::Device;
+use crate::net::interfaces;
+use crate::net::runtime::DhcpSettings;
+use crate::openwrt::dhcp::{self, Served};
 use log::LevelFilter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Reads the config; the warnings are for those who care.
 pub(super) fn config(args: &Args) -> Result<(Config, Vec<Problem>), Problems> {
@@ -13,24 +18,77 @@ pub(super) fn config(args: &Args) -> Result<(Config, Vec<Problem>), Problems> {
 /// The devices to serve: those of the command line, of the config, or of its networks as /etc/config/network has
 /// them. The error names a network that cannot be found.
 pub(super) fn devices(args: &Args, config: &Config) -> Result<Vec<String>, String> {
-    if !args.devices.is_empty() {
-        return Ok(args.devices.clone());
-    }
-    let mut devices = config.agent.devices.clone();
+    let mut devices: Vec<String> = named(args, config)?.into_iter().map(|(device, _)| device).collect();
+    devices.dedup();
+    Ok(devices)
+}
+
+/// The devices to serve, each with the logical network that it was named by, if so.
+fn named(args: &Args, config: &Config) -> Result<Vec<(String, Option<String>)>, String> {
+    let given = if args.devices.is_empty() { &config.agent.devices } else { &args.devices };
+    let mut devices: Vec<(String, Option<String>)> = given.iter().map(|d| (d.clone(), None)).collect();
     if !config.agent.networks.is_empty() && devices.is_empty() {
-        let path = Path::new("/etc/config/network");
-        let text = std::fs::read_to_string(path).map_err(|e| {
+        let path = network_file(args);
+        let text = std::fs::read_to_string(&path).map_err(|e| {
             format!("list network: {} cannot be read ({e}); name the devices: list device 'br-lan'", path.display())
         })?;
         for (name, found) in config::resolve_networks(&text, &config.agent.networks) {
-            devices.push(found.map_err(|why| format!("list network '{name}': {why}"))?);
+            let device = found.map_err(|why| format!("list network '{name}': {why}"))?;
+            devices.push((device, Some(name)));
         }
     }
     if devices.is_empty() {
         return Err("no device to serve; set list network 'lan', or list device 'br-lan'".to_string());
     }
-    devices.dedup();
     Ok(devices)
+}
+
+fn network_file(args: &Args) -> PathBuf {
+    args.uci.as_deref().unwrap_or(Path::new(UCI)).join("network")
+}
+
+/// The served devices with the router's address on each, and the names of those that have none. The address is the one
+/// that the device has now, else that of the network's config; the other way round where the config is that of another
+/// machine (`--uci`).
+pub(super) fn served(args: &Args, config: &Config) -> Result<(Vec<Served>, Vec<String>), String> {
+    let here = args.uci.is_none();
+    let text = std::fs::read_to_string(network_file(args)).unwrap_or_default();
+    let live = interfaces();
+    let mut served: Vec<Served> = Vec::new();
+    let mut without = Vec::new();
+    for (device, network) in named(args, config)? {
+        if served.iter().any(|s| s.device == device) || without.contains(&device) {
+            continue;
+        }
+        let now = live.iter().find(|d| d.name == device).and_then(|d| d.addresses.first()).map(|(own, _)| *own);
+        let configured = network.as_deref().and_then(|name| config::static_address(&text, name));
+        match if here { now.or(configured) } else { configured.or(now) } {
+            Some(address) => served.push(Served { device, network, address }),
+            None => without.push(device),
+        }
+    }
+    Ok((served, without))
+}
+
+/// What the running agent looks at when it asks whether dnsmasq was told right: the settings as they are then, for the
+/// devices as they are then.
+pub(super) fn dhcp_settings(args: &Args, config: &Config) -> Result<DhcpSettings, String> {
+    let named = named(args, config)?;
+    let file = dhcp_file(args);
+    Ok(Arc::new(move |config, devices| {
+        let address = |d: &Device| d.addresses.first().map(|(own, _)| *own);
+        let network = |d: &Device| named.iter().find(|(device, _)| *device == d.name).and_then(|(_, n)| n.clone());
+        let served: Vec<Served> = devices
+            .iter()
+            .filter_map(|d| Some(Served { device: d.name.clone(), network: network(d), address: address(d)? }))
+            .collect();
+        dhcp::look(config, &served, &file)
+    }))
+}
+
+/// The settings of OpenWrt's DHCP servers.
+pub(super) fn dhcp_file(args: &Args) -> PathBuf {
+    args.uci.as_deref().unwrap_or(Path::new(UCI)).join("dhcp")
 }
 
 /// Log lines to stderr, which procd sends to syslog. RUST_LOG is not read: a router has no such thing.

@@ -37,6 +37,20 @@ fn print(s: &Value) {
             say!("          last error {}: {error}", ago(upstream.get("last_error_at")));
         }
     }
+    let dhcp = s.get("dhcp").unwrap_or(&Value::Null);
+    match field(dhcp, "mode") {
+        "off" => say!("dhcp      off"),
+        mode => {
+            let answered = match number(dhcp, "answered") {
+                0 => String::new(),
+                n => format!(", {n} answered"),
+            };
+            say!("dhcp      {mode}, {} packets of phones seen{answered}", number(dhcp, "seen"));
+        }
+    }
+    for trouble in dhcp.get("troubles").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        say!("          {trouble}");
+    }
     let phones = s.get("phones").unwrap_or(&Value::Null);
     say!(
         "phones    {} known, {} with a stored config, {} on their last good",

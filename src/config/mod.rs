@@ -18,7 +18,7 @@ mod doc;
 mod test;
 
 pub use load::load;
-pub use networks::resolve_networks;
+pub use networks::{resolve_networks, static_address};
 pub use problem::{Problem, Problems};
 pub use read::Loaded;
 pub use types::{Agent, Config, DhcpMode, Enrol, PinnedPhone, Qos, QosBackend, Secret, VendorSection};

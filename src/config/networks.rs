@@ -2,6 +2,7 @@
 
 use crate::proto::uci;
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 
 /// How often an interface may be an alias of another.
 const ALIASES: usize = 8;
@@ -49,6 +50,15 @@ pub fn resolve_networks(network_file: &str, names: &[String]) -> Vec<(String, Re
     names.iter().map(|name| (name.clone(), resolve(name))).collect()
 }
 
+/// The (first) address that /etc/config/network gives a logical network: `option ipaddr` or `list ipaddr`, with or without a
+/// prefix length. `None` where it has another way to get one.
+pub fn static_address(network_file: &str, name: &str) -> Option<Ipv4Addr> {
+    let merged = uci::parse_all(network_file).0.merged();
+    let interface = merged.sections.iter().find(|s| s.kind == "interface" && s.name.as_deref() == Some(name))?;
+    let first = interface.entries.iter().find(|e| e.name == "ipaddr" && interface.get("proto") == Some("static"))?;
+    first.value.split_whitespace().next()?.split('/').next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod test {
     use super::*;
@@ -74,6 +84,18 @@ mod test {
         let both = resolve_networks(FILE, &names);
         assert_eq!((both[0].0.as_str(), both[1].0.as_str()), ("lan", "nope"));
         assert!(both[0].1.is_ok() && both[1].1.is_err());
+    }
+
+    #[test]
+    fn addresses() {
+        let file = "config interface 'a'\n option proto static\n option ipaddr 192.168.1.1\n\
+                    config interface 'b'\n option proto static\n list ipaddr '10.0.0.1/8'\n list ipaddr '10.1.0.1/8'\n\
+                    config interface 'c'\n option proto dhcp\n option ipaddr 192.168.1.1\n\
+                    config interface 'd'\n option proto static\n option ipaddr nonsense\n";
+        let of = |name| static_address(file, name);
+        assert_eq!(of("a"), Some(Ipv4Addr::new(192, 168, 1, 1)));
+        assert_eq!(of("b"), Some(Ipv4Addr::new(10, 0, 0, 1)));
+        assert_eq!((of("c"), of("d"), of("e")), (None, None, None));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::proto::mac::Mac;
 use crate::vendor::AgentFacts;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Which way a phone was noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub struct Phone {
     pub model: Option<String>,
     pub firmware: Option<String>,
     pub ip: Option<Ipv4Addr>,
+    /// Is `ip` known from DHCP alone? It has not yet spoken from there.
+    pub ip_is_claim: bool,
+    /// As it calls itself in DHCP: printable ASCII.
+    pub hostname: Option<String>,
     /// Index of the device it was last seen on.
     pub device: usize,
     /// The port its SIP comes from, for resync.
@@ -36,6 +40,7 @@ pub struct Phone {
     pub last_seen: UnixTime,
     pub by_pnp: bool,
     pub by_http: bool,
+    pub by_dhcp: bool,
     /// What is on flash of it; `None` for a stranger.
     pub record: Option<PhoneRecord>,
     /// When that was last written in this run.
@@ -60,6 +65,64 @@ impl Phone {
 #[derive(Default)]
 pub struct Directory {
     phones: HashMap<Mac, Phone>,
+    /// When room was last made for a phone known from DHCP alone.
+    swept: Option<Instant>,
+}
+
+/// How often room is made for a phone that is known from DHCP alone.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// What DHCP says of a phone.
+pub struct Claim<'a> {
+    /// Whose.
+    pub mac: Mac,
+    /// Vendor section name.
+    pub vendor: &'a str,
+    /// The address it has or gets, where one is named.
+    pub ip: Option<Ipv4Addr>,
+    /// Does the neighbour table, or the router's own DHCP server, say the same of that address?
+    pub confirmed: bool,
+    /// On which device.
+    pub device: usize,
+    /// What its vendor class says.
+    pub facts: AgentFacts,
+    /// Its name: printable ASCII.
+    pub hostname: Option<String>,
+}
+
+/// What a [`Claim`] has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// Nothing: the directory is full.
+    NoRoom,
+    /// The phone was not seen in DHCP before, and its address is as it was.
+    First,
+    /// It has another address now.
+    Address,
+    /// Nothing that is worth telling.
+    Again,
+}
+
+/// A phone of which nothing is known yet.
+fn fresh(mac: Mac, vendor: &str, device: usize, now: Now) -> Phone {
+    Phone {
+        mac,
+        vendor: vendor.to_string(),
+        model: None,
+        firmware: None,
+        ip: None,
+        ip_is_claim: false,
+        hostname: None,
+        device,
+        sip_port: 5060,
+        first_seen: now.unix,
+        last_seen: now.unix,
+        by_pnp: false,
+        by_http: false,
+        by_dhcp: false,
+        record: None,
+        written: None,
+    }
 }
 
 /// One sighting of a phone.
@@ -87,12 +150,15 @@ impl Directory {
             model: record.model.clone(),
             firmware: record.firmware.clone(),
             ip: None,
+            ip_is_claim: false,
+            hostname: None,
             device: 0,
             sip_port: 5060,
             first_seen: record.first_seen,
             last_seen: 0,
             by_pnp: false,
             by_http: false,
+            by_dhcp: false,
             record: Some(record),
             written: None,
         };
@@ -101,31 +167,16 @@ impl Directory {
 
     /// A phone was seen. Returns `None` where there is no room for one more stranger.
     pub fn seen(&mut self, seen: Seen<'_>, now: Now) -> Option<&mut Phone> {
-        if !self.phones.contains_key(&seen.mac) && self.phones.len() >= bounds::PHONES {
-            let oldest =
-                self.phones.values().filter(|p| p.record.is_none()).min_by_key(|p| p.last_seen).map(|p| p.mac)?;
-            self.phones.remove(&oldest);
+        if !self.make_room(seen.mac, false) {
+            return None;
         }
-        let phone = self.phones.entry(seen.mac).or_insert_with(|| Phone {
-            mac: seen.mac,
-            vendor: seen.vendor.to_string(),
-            model: None,
-            firmware: None,
-            ip: None,
-            device: seen.device,
-            sip_port: 5060,
-            first_seen: now.unix,
-            last_seen: now.unix,
-            by_pnp: false,
-            by_http: false,
-            record: None,
-            written: None,
-        });
+        let phone = self.phones.entry(seen.mac).or_insert_with(|| fresh(seen.mac, seen.vendor, seen.device, now));
         if phone.vendor != seen.vendor {
             phone.vendor = seen.vendor.to_string();
         }
         phone.last_seen = now.unix;
         phone.ip = Some(seen.ip);
+        phone.ip_is_claim = false;
         phone.device = seen.device;
         match seen.by {
             SeenBy::Pnp => phone.by_pnp = true,
@@ -138,6 +189,55 @@ impl Directory {
             phone.firmware = seen.facts.firmware;
         }
         Some(phone)
+    }
+
+    /// A phone was heard in DHCP. That is a claim and no more: one forged frame makes it. So it fills in what is not
+    /// known yet, and changes nothing that the phone has said by PnP or HTTP; but for an address that is confirmed.
+    pub fn claimed(&mut self, claim: Claim<'_>, now: Now) -> Noted {
+        if !self.phones.contains_key(&claim.mac) && self.phones.len() >= bounds::PHONES {
+            // looking for a place costs a walk through all phones: a flood shall not lead to one a frame
+            let just = self.swept.is_some_and(|at| now.mono.saturating_duration_since(at) < SWEEP);
+            if just {
+                return Noted::NoRoom;
+            }
+            self.swept = Some(now.mono);
+        }
+        if !self.make_room(claim.mac, true) {
+            return Noted::NoRoom;
+        }
+        let phone = self.phones.entry(claim.mac).or_insert_with(|| fresh(claim.mac, claim.vendor, claim.device, now));
+        let first = !phone.by_dhcp;
+        phone.by_dhcp = true;
+        phone.last_seen = now.unix;
+        if claim.hostname.is_some() {
+            phone.hostname = claim.hostname;
+        }
+        phone.model = phone.model.take().or(claim.facts.model);
+        phone.firmware = phone.firmware.take().or(claim.facts.firmware);
+        let free = phone.ip.is_none() || phone.ip_is_claim || claim.confirmed;
+        match claim.ip.filter(|_| free) {
+            Some(ip) if phone.ip != Some(ip) => {
+                phone.ip = Some(ip);
+                phone.ip_is_claim = true;
+                phone.device = claim.device;
+                Noted::Address
+            }
+            _ if first => Noted::First,
+            _ => Noted::Again,
+        }
+    }
+
+    /// Is there a place for this phone? Strangers go: those first that are known from DHCP alone, and for one such only
+    /// they.
+    fn make_room(&mut self, mac: Mac, claim: bool) -> bool {
+        if self.phones.contains_key(&mac) || self.phones.len() < bounds::PHONES {
+            return true;
+        }
+        let spoke = |p: &Phone| p.by_pnp || p.by_http;
+        let strangers = self.phones.values().filter(|p| p.record.is_none() && !(claim && spoke(p)));
+        let Some(oldest) = strangers.min_by_key(|p| (spoke(p), p.last_seen)).map(|p| p.mac) else { return false };
+        self.phones.remove(&oldest);
+        true
     }
 
     /// One phone.
@@ -200,5 +300,62 @@ mod test {
         assert_eq!(d.sorted().len(), bounds::PHONES);
         assert!((0..10).all(|i| d.get(mac(i)).is_some()));
         assert!(d.get(mac(3 * bounds::PHONES as u32 - 1)).is_some());
+    }
+
+    fn claim(mac: Mac, ip: [u8; 4], confirmed: bool) -> Claim<'static> {
+        let facts = AgentFacts { model: Some("320".into()), ..AgentFacts::default() };
+        let ip = (ip != [0; 4]).then(|| ip.into());
+        Claim { mac, vendor: "snom", ip, confirmed, device: 1, facts, hostname: Some("desk".into()) }
+    }
+
+    #[test]
+    fn a_claim_fills_in_and_takes_nothing_away() {
+        let mut d = Directory::default();
+        let mac = Mac([0, 4, 0x13, 0, 0, 1]);
+        let now = Now { mono: Instant::now(), unix: 5 };
+        assert_eq!(d.claimed(claim(mac, [0; 4], false), now), Noted::First);
+        assert_eq!(d.get(mac).unwrap().ip, None);
+        assert_eq!(d.claimed(claim(mac, [10, 0, 0, 1], false), now), Noted::Address);
+        assert_eq!(d.claimed(claim(mac, [10, 0, 0, 1], false), now), Noted::Again);
+        assert_eq!(d.claimed(claim(mac, [0; 4], false), now), Noted::Again);
+        assert_eq!(d.claimed(claim(mac, [10, 0, 0, 2], false), now), Noted::Address);
+        let facts = AgentFacts { model: Some("D785".into()), ..AgentFacts::default() };
+        let spoke = Seen { mac, vendor: "snom", by: SeenBy::Http, ip: [10, 0, 0, 3].into(), device: 0, facts };
+        d.seen(spoke, now);
+        assert_eq!(d.claimed(claim(mac, [10, 0, 0, 4], false), now), Noted::Again);
+        let p = d.get(mac).unwrap();
+        assert_eq!((p.ip, p.device, p.model.as_deref()), (Some([10, 0, 0, 3].into()), 0, Some("D785")));
+        assert_eq!(p.hostname.as_deref(), Some("desk"));
+        assert_eq!(d.claimed(claim(mac, [10, 0, 0, 4], true), now), Noted::Address);
+        assert_eq!(d.get(mac).unwrap().device, 1);
+    }
+
+    #[test]
+    fn a_flood_of_claims_pushes_nobody_out_who_has_spoken() {
+        let mut d = Directory::default();
+        let mac = |i: u32| Mac([0, 4, i.to_be_bytes()[0], i.to_be_bytes()[1], i.to_be_bytes()[2], i.to_be_bytes()[3]]);
+        let start = Instant::now();
+        let now = |s| Now { mono: start + Duration::from_secs(s), unix: 5 + s };
+        let seen = |i| Seen {
+            mac: mac(i),
+            vendor: "snom",
+            by: SeenBy::Pnp,
+            ip: Ipv4Addr::LOCALHOST,
+            device: 0,
+            facts: AgentFacts::default(),
+        };
+        d.seen(seen(0), now(0));
+        for i in 1..3 * bounds::PHONES as u32 {
+            d.claimed(claim(mac(i), [10, 0, 0, 1], false), now(1));
+        }
+        assert_eq!(d.sorted().len(), bounds::PHONES);
+        let last = mac(3 * bounds::PHONES as u32);
+        assert_eq!(d.claimed(claim(last, [0; 4], false), now(1)), Noted::NoRoom);
+        assert_eq!(d.claimed(claim(last, [0; 4], false), now(3)), Noted::First, "some room is made again and again");
+        for i in 0..bounds::PHONES as u32 {
+            assert!(d.seen(seen(1_000_000 + i), now(4)).is_some());
+        }
+        assert!(d.get(last).is_none(), "claims go first");
+        assert_eq!(d.claimed(claim(last, [0; 4], false), now(9)), Noted::NoRoom, "and take no place of others");
     }
 }

@@ -12,7 +12,7 @@ pub struct Event {
     pub seq: u32,
     /// When.
     pub time: UnixTime,
-    /// Stable key: `pnp`, `config`, `upstream`, `store`, `device`, `phone`, `agent`.
+    /// Stable key: `pnp`, `dhcp`, `config`, `upstream`, `store`, `device`, `phone`, `agent`.
     pub kind: &'static str,
     /// The phone it is about.
     #[serde(skip_serializing_if = "Option::is_none")]

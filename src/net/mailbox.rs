@@ -24,6 +24,8 @@ pub(crate) enum Letter {
     /// A generation was written under a number (and some were removed), or not; then bytes on flash, and bytes
     /// written since the start.
     Stored { key: ResourceKey, number: u32, result: StoreResult, bytes: u64, written: u64 },
+    /// What keeps DHCP from working on this router, a sentence each.
+    DhcpChecked(Vec<String>),
     /// Something else the disk thread could not do.
     DiskTrouble(String),
 }

@@ -7,6 +7,7 @@
 pub mod client;
 mod control;
 mod devices;
+mod dhcp;
 mod disk;
 mod fetch;
 mod http;

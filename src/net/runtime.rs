@@ -8,6 +8,8 @@ use crate::core::now::Now;
 use crate::net::client::Client;
 use crate::net::control::Control;
 pub use crate::net::devices::Source as DeviceSource;
+pub use crate::net::dhcp::Settings as DhcpSettings;
+use crate::net::dhcp::{self, Watch};
 use crate::net::disk::{Disk, Write};
 use crate::net::http::{Bodies, Server, Source, Unserved};
 use crate::net::mailbox::{Letter, Mailbox, Waker};
@@ -46,6 +48,8 @@ pub struct Options {
     pub devices: DeviceSource,
     /// 5060; 0: any free one (demo).
     pub sip_port: u16,
+    /// Reads the settings of the router's own DHCP server.
+    pub dhcp_settings: Option<DhcpSettings>,
     /// A byte comes out of these for each signal.
     pub signals: Option<Signals>,
 }
@@ -74,6 +78,7 @@ pub struct Runtime {
     arriving: fetch::Arriving,
     control: Control,
     sip: Vec<Option<UdpSocket>>,
+    dhcp: Watch,
     devices: Vec<Device>,
     neighbours: Neighbours,
     looked: Instant,
@@ -152,6 +157,7 @@ impl Runtime {
             arriving: fetch::Arriving::default(),
             control,
             sip: Vec::new(),
+            dhcp: Watch::default(),
             devices,
             neighbours: Neighbours::default(),
             looked: started.mono,
@@ -160,6 +166,7 @@ impl Runtime {
             stop: Arc::new(AtomicBool::new(false)),
         };
         runtime.open_sip(&[], troubles);
+        runtime.open_dhcp(&[]);
         Ok(runtime)
     }
 
@@ -202,6 +209,9 @@ impl Runtime {
                     self.datagrams(device, now, &mut actions);
                 }
             }
+            for (device, _) in ready.taps.iter().enumerate().filter(|(_, moved)| **moved) {
+                self.frames(device, now, &mut actions);
+            }
             for id in self.server.turn(&ready.http, now.mono, &mut asked) {
                 self.agent.request_gone(id);
             }
@@ -219,6 +229,10 @@ impl Runtime {
             }
             if now.mono.saturating_duration_since(self.looked) >= LOOK {
                 self.look(now);
+                let settings = self.options.dhcp_settings.as_ref();
+                if self.dhcp.check(now.mono, &self.mailbox, settings, self.agent.config(), &self.devices) {
+                    self.open_dhcp(&self.devices.clone());
+                }
             }
             self.perform(&mut asked, &mut actions, now);
             self.write_status(now);
@@ -239,6 +253,10 @@ impl Runtime {
         for socket in self.sip.iter().flatten() {
             fds.push(PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
         }
+        let taps_at = fds.len();
+        for tap in self.dhcp.taps().iter().flatten() {
+            fds.push(PollFd::from_borrowed_fd(tap.as_fd(), PollFlags::IN));
+        }
         let control_at = fds.len();
         let control: Vec<(BorrowedFd<'_>, bool, bool)> = self.control.fds().collect();
         for (fd, read, write) in control {
@@ -256,10 +274,12 @@ impl Runtime {
         let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos() as _ };
         let _ = poll(&mut fds, Some(&timeout));
         let moved: Vec<bool> = fds.iter().map(|f| !f.revents().is_empty()).collect();
-        let mut open_sip = moved.get(sip_at..control_at).unwrap_or_default().iter();
+        let mut open_sip = moved.get(sip_at..taps_at).unwrap_or_default().iter();
+        let mut open_taps = moved.get(taps_at..control_at).unwrap_or_default().iter();
         Ready {
             signals: moved.get(signals_at..sip_at).is_some_and(|s| s.contains(&true)),
             sip: self.sip.iter().map(|s| s.is_some() && open_sip.next() == Some(&true)).collect(),
+            taps: self.dhcp.taps().iter().map(|t| t.is_some() && open_taps.next() == Some(&true)).collect(),
             // patience is looked after at each turn; without a moving socket that is soon enough
             control: moved.get(control_at..http_at).is_some_and(|c| c.contains(&true) || c.len() > 1),
             http: moved.get(http_at..).unwrap_or_default().to_vec(),
@@ -280,6 +300,16 @@ impl Runtime {
         }
     }
 
+    fn frames(&mut self, device: usize, now: Now, actions: &mut Vec<Action>) {
+        let mut buffer = [0u8; bounds::DHCP_FRAME + 1];
+        for _ in 0..dhcp::TURN {
+            let Some(Some(tap)) = self.dhcp.taps().get(device) else { return };
+            let Some(n) = tap.receive(&mut buffer) else { return };
+            let bytes = buffer.get(..n).unwrap_or_default();
+            self.agent.dhcp_frame(device, bytes, &self.neighbours, now, actions);
+        }
+    }
+
     fn letter(&mut self, letter: Letter, now: Now, actions: &mut Vec<Action>) {
         match letter {
             Letter::Config { id, outcome } => self.agent.fetched(id, outcome, now, actions),
@@ -288,6 +318,10 @@ impl Runtime {
             Letter::StreamGrew => self.server.feed(now.mono),
             Letter::Stored { key, number, result, bytes, written } => {
                 self.agent.stored(&key, number, result, (bytes, written), now, actions);
+            }
+            Letter::DhcpChecked(found) => {
+                self.dhcp.checked(found);
+                self.agent.set_dhcp_troubles(self.dhcp.troubles(), now);
             }
             Letter::DiskTrouble(text) => log::warn!("store: {text}"),
         }
@@ -311,6 +345,12 @@ impl Runtime {
                 let Some(Some(socket)) = self.sip.get(device) else { return };
                 if let Err(e) = socket.send_to(&bytes, to) {
                     log::debug!("pnp: cannot send to {to}: {e}");
+                }
+            }
+            Action::Dhcp { device, to_mac, from, to, payload } => {
+                let Some(Some(tap)) = self.dhcp.taps().get(device) else { return };
+                if let Err(e) = tap.send(to_mac, from, to, &payload) {
+                    log::debug!("dhcp: cannot send to {to}: {e}");
                 }
             }
             Action::Answer(id, answer) => {
@@ -418,6 +458,12 @@ impl Runtime {
         self.troubles = troubles;
     }
 
+    /// Raw sockets for the devices as they are now, and what is wrong with DHCP.
+    fn open_dhcp(&mut self, before: &[Device]) {
+        self.dhcp.open(&self.devices, before, self.agent.config().agent.dhcp);
+        self.agent.set_dhcp_troubles(self.dhcp.troubles(), now());
+    }
+
     /// Looks at the devices again, and at what could not be opened before.
     fn look(&mut self, now: Now) {
         self.looked = now.mono;
@@ -429,6 +475,9 @@ impl Runtime {
         let (_, troubles) = self.server.listen(&self.devices, self.agent.config().agent.port);
         self.agent.set_devices(self.devices.clone(), now);
         self.open_sip(&before, troubles);
+        if before != self.devices {
+            self.open_dhcp(&before);
+        }
     }
 
     fn signals(&mut self, now: Now, actions: &mut Vec<Action>) {
@@ -459,6 +508,7 @@ impl Runtime {
                 let (_, troubles) = self.server.listen(&self.devices, self.agent.config().agent.port);
                 let before = self.devices.clone();
                 self.open_sip(&before, troubles);
+                self.open_dhcp(&before);
             }
             Err(why) => self.agent.reload_failed(&why, now),
         }
@@ -504,6 +554,7 @@ fn watch(fd: BorrowedFd<'_>, read: bool, write: bool) -> PollFd<'_> {
 struct Ready {
     signals: bool,
     sip: Vec<bool>,
+    taps: Vec<bool>,
     control: bool,
     http: Vec<bool>,
 }

@@ -165,6 +165,35 @@ impl MacPattern {
         (0..self.digits as usize).all(|i| nibble(&self.value, i) == nibble(&mac.0, i))
     }
 
+    /// The pattern of one MAC.
+    pub fn of(mac: Mac) -> MacPattern {
+        MacPattern { value: mac.0, digits: 12 }
+    }
+
+    /// Is each MAC of `other` one of this pattern's too?
+    pub fn covers(&self, other: &MacPattern) -> bool {
+        self.digits <= other.digits && self.matches(Mac(other.value))
+    }
+
+    /// The fixed digits, in lower case: `000413`.
+    pub fn hex(&self) -> String {
+        Mac(self.value).hex().chars().take(self.digits.into()).collect()
+    }
+
+    /// The same MACs in patterns that have whole bytes only, as dnsmasq wants them: itself, or sixteen.
+    pub fn whole_bytes(&self) -> Vec<MacPattern> {
+        let half = usize::from(self.digits / 2);
+        if self.digits % 2 == 0 || half >= self.value.len() {
+            return vec![*self];
+        }
+        let with = |low: u8| {
+            let mut value = self.value;
+            value.iter_mut().skip(half).take(1).for_each(|b| *b |= low);
+            MacPattern { value, digits: self.digits + 1 }
+        };
+        (0..16).map(with).collect()
+    }
+
     /// Number of fixed hex digits: the longest match wins (phone-facts section 4).
     pub fn digits(&self) -> u8 {
         self.digits
@@ -244,6 +273,21 @@ mod test {
         assert_eq!(MacPattern::parse("200a0d3").unwrap().to_string(), "20:0a:0d:3*:*:*");
         assert_eq!(MacPattern::parse("00:04:1").unwrap_err(), "oui '00:04:1' has 5 digits; write it as 00:04:13:*:*:*");
         assert!(MacPattern::parse("00:04:13:*:*:7").unwrap_err().contains("digits after a *"));
+    }
+
+    #[test]
+    fn patterns_within_patterns() {
+        let p = |text| MacPattern::parse(text).unwrap();
+        assert!(p("000413").covers(&p("000413")) && p("000413").covers(&MacPattern::of(SNOM)));
+        assert!(!MacPattern::of(SNOM).covers(&p("000413")) && !p("200a0d3").covers(&p("200a0d400")));
+        assert_eq!((p("200a0d3").hex(), MacPattern::of(SNOM).hex()), ("200a0d3".into(), "000413aabbcc".into()));
+        assert_eq!(p("000413").whole_bytes(), [p("000413")]);
+        let sixteen: Vec<String> = p("200a0d3").whole_bytes().iter().map(MacPattern::to_string).collect();
+        assert_eq!(
+            (sixteen.len(), sixteen[0].as_str(), sixteen[15].as_str()),
+            (16, "20:0a:0d:30:*:*", "20:0a:0d:3f:*:*")
+        );
+        assert_eq!(p("70b3d59b0").whole_bytes()[1].to_string(), "70:b3:d5:9b:01:*");
     }
 
     proptest::proptest! {

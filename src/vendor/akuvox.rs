@@ -2,7 +2,7 @@
 //! or encrypted. Sources: phone-facts 1.3, 3.2; Akuvox administrator guides.
 
 use super::text::{self, Tally};
-use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 
 const LABEL: &str = "Akuvox";
 
@@ -19,6 +19,12 @@ pub static AKUVOX: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
+    // administrator guides: 66, or a number set in the phone
+    dhcp: &[DhcpOption::url(66)],
+    dhcp_mac: None,
+    // nobody has seen one
+    class_id: |_| None,
+    class_marks: &[],
 };
 
 fn check(file: &str, body: &[u8]) -> Verdict {

@@ -3,7 +3,7 @@
 //! phone-facts 3.1–3.5, 3.7.
 
 use super::text::{self, Tally};
-use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::types::{AgentFacts, DhcpMac, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
 
 const LABEL: &str = "Cisco";
@@ -31,7 +31,24 @@ pub static CISCO: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "resync", reboot: "reboot_now" },
+    // SPA provisioning guide: 66, 160, 159 and 150 are looked at; 150 holds addresses, and one URL more is of no use
+    dhcp: &[DhcpOption::url(66), DhcpOption::url(160)],
+    // macros of a profile rule (phone-facts 2.2)
+    dhcp_mac: Some(DhcpMac { lower: Some("$MA"), upper: Some("$MAU") }),
+    class_id,
+    class_marks: &["Cisco SPA", "CISCO SPA", "Linksys SPA", "LINKSYS SPA", "Inc. IP Phone"],
 };
+
+/// `Cisco SPA501G`, `CISCO SPA122`, `LINKSYS SPA-942`, `Cisco Systems, Inc. IP Phone CP-7960G` (phone-facts 2.1). Their
+/// routers, switches and access points say `cisco`, `Cisco AP …`: those are none.
+fn class_id(class: &str) -> Option<AgentFacts> {
+    let spa = ["Cisco ", "CISCO ", "Linksys ", "LINKSYS "].iter().find_map(|brand| class.strip_prefix(brand));
+    let model = match spa.filter(|model| model.starts_with("SPA")) {
+        Some(model) => model,
+        None => class.strip_prefix("Cisco Systems, Inc. IP Phone")?,
+    };
+    Some(text::facts("", Some(model), None))
+}
 
 /// `Linksys/SPA-942-6.1.5(a) (88019FA42805)`, `Cisco/SPA508G-7.4.4 (0002FDFF2103)(CBT141400UK)`,
 /// `Cisco-CP-8841-3PCC/11.0 …`.

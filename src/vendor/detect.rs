@@ -1,4 +1,4 @@
-//! Whose phone is it? From the MAC, the User-Agent and the Event header.
+//! Whose phone is it? From the MAC, the User-Agent, the Event header and the DHCP vendor class id.
 
 use super::text;
 use super::types::Vendor;
@@ -7,6 +7,13 @@ use crate::proto::mac::{Mac, MacPattern};
 /// Prefixes that several makers' devices carry, whatever section names them: RTX makes snom's M300 to M900, and
 /// DECT bases for others.
 const SHARED_PREFIXES: &[[u8; 3]] = &[[0x00, 0x08, 0x7b]];
+
+/// Does a MAC of this pattern prove the brand by itself? Where not, the phone must say it besides: see [`detect`].
+pub fn is_proof(vendor: &Vendor, pattern: &MacPattern) -> bool {
+    // a pattern has six fixed digits at the least
+    let shared = |[a, b, c]: &[u8; 3]| pattern.to_string().starts_with(&format!("{a:02x}:{b:02x}:{c:02x}:"));
+    pattern.digits() == 12 || (vendor.oui_is_proof && !SHARED_PREFIXES.iter().any(shared))
+}
 
 /// One configured vendor section.
 #[derive(Clone)]
@@ -30,6 +37,8 @@ pub struct Evidence<'a> {
     pub user_agent: Option<&'a str>,
     /// The Event header's `vendor` (or `vender`) parameter, unquoted.
     pub event_vendor: Option<&'a str>,
+    /// Vendor class id (DHCP option 60), as printable text.
+    pub class_id: Option<&'a str>,
 }
 
 /// The answer; the numbers are places in the list of sections.
@@ -53,13 +62,13 @@ pub enum Detected {
 ///   (the admin wants it served), then one whose brand the phone names itself, then the first in the file.
 /// * A User-Agent of another brand does not count against an OUI that is a proof: rebranded phones (Attimo by
 ///   Fanvil, ClearlyIP by Htek, VTech with a snom OUI) name their seller there.
-/// * Where the OUI is on other devices too ([`Vendor::oui_is_proof`] is false, or a shared prefix), the User-Agent
-///   or Event must name the brand; a router or camera that happens to ask gets nothing. A full MAC as pattern is
+/// * Where the OUI is on other devices too ([`Vendor::oui_is_proof`] is false, or a shared prefix), the User-Agent,
+///   Event or vendor class id must name the brand; a router or camera that happens to ask gets nothing. A full MAC as pattern is
 ///   the admin's own word for that one device and needs no second proof.
 /// * A MAC without a match is a stranger, whatever its User-Agent says: texts are easily said, another responder may
 ///   serve that phone, and what the agent would hand out are SIP passwords.
-/// * Only without any MAC (AudioCodes, or a neighbour table that does not know the source) do the User-Agent and
-///   then Event decide, so that the answer can be logged and asked again with a MAC.
+/// * Only without any MAC (AudioCodes, or a neighbour table that does not know the source) do the User-Agent,
+///   then Event, then the class id decide, so that the answer can be logged and asked again with a MAC.
 pub fn detect(sections: &[Active], evidence: &Evidence) -> Detected {
     let best = match evidence.mac {
         Some(mac) => by_mac(sections, evidence, mac),
@@ -78,10 +87,9 @@ fn by_mac(sections: &[Active], evidence: &Evidence, mac: Mac) -> Option<usize> {
         Some((digits, section.enabled, says(section.vendor, evidence), std::cmp::Reverse(i)))
     });
     let (digits, _, named, std::cmp::Reverse(i)) = matches.max()?;
-    let [a, b, c, ..] = mac.0;
-    let shared = SHARED_PREFIXES.contains(&[a, b, c]);
-    let proof = digits == 12 || named || (sections.get(i)?.vendor.oui_is_proof && !shared);
-    proof.then_some(i)
+    let section = sections.get(i)?;
+    let pattern = section.ouis.iter().find(|p| p.digits() == digits && p.matches(mac))?;
+    (named || is_proof(section.vendor, pattern)).then_some(i)
 }
 
 fn by_text(sections: &[Active], evidence: &Evidence) -> Option<usize> {
@@ -89,11 +97,17 @@ fn by_text(sections: &[Active], evidence: &Evidence) -> Option<usize> {
         let enabled = sections.iter().position(|s| s.enabled && test(s.vendor));
         enabled.or_else(|| sections.iter().position(|s| test(s.vendor)))
     };
-    first(&|v| agent_says(v, evidence)).or_else(|| first(&|v| event_says(v, evidence)))
+    first(&|v| agent_says(v, evidence))
+        .or_else(|| first(&|v| event_says(v, evidence)))
+        .or_else(|| first(&|v| class_says(v, evidence)))
 }
 
 fn says(vendor: &Vendor, evidence: &Evidence) -> bool {
-    agent_says(vendor, evidence) || event_says(vendor, evidence)
+    agent_says(vendor, evidence) || event_says(vendor, evidence) || class_says(vendor, evidence)
+}
+
+fn class_says(vendor: &Vendor, evidence: &Evidence) -> bool {
+    evidence.class_id.is_some_and(|class| (vendor.class_id)(class).is_some())
 }
 
 fn agent_says(vendor: &Vendor, evidence: &Evidence) -> bool {
@@ -135,7 +149,7 @@ mod test {
 
     fn seen<'a>(mac: &str, agent: &'a str, event: &'a str) -> Evidence<'a> {
         let some = |t: &'a str| (!t.is_empty()).then_some(t);
-        Evidence { mac: Mac::parse(mac), user_agent: some(agent), event_vendor: some(event) }
+        Evidence { mac: Mac::parse(mac), user_agent: some(agent), event_vendor: some(event), class_id: None }
     }
 
     const CISCO_UA: &str = "Cisco/SPA508G-7.4.4 (0002FDFF2103)(CBT141400UK)";
@@ -206,6 +220,34 @@ mod test {
     }
 
     #[test]
+    fn a_class_id_is_a_second_proof() {
+        let all = defaults();
+        let seen = |mac, class| Evidence { mac: Mac::parse(mac), class_id: Some(class), ..Evidence::default() };
+        for (mac, class, expected) in [
+            ("0002fd000001", "Cisco SPA501G", Detected::Disabled(10)),
+            ("0002fd000001", "Cisco Systems, Inc. IP Phone CP-7960G", Detected::Disabled(10)),
+            ("0002fd000001", "Cisco AP c1240", Detected::Unknown),
+            ("c074ad000001", "Grandstream GRP2612W", Detected::Disabled(3)),
+            ("c074ad000001", "Grandstream GXV3611", Detected::Unknown),
+            // contradiction: the OUI wins
+            ("000413000001", "yealink", Detected::Vendor(0)),
+            ("020000000001", "snomD120", Detected::Unknown),
+        ] {
+            assert_eq!(detect(&all, &seen(mac, class)), expected, "{mac} {class}");
+        }
+        let rtx = [section(by_name("snom").unwrap(), "snom", true, &["00:08:7b:*:*:*"])];
+        assert_eq!(detect(&rtx, &seen("00087b000001", "snomM700")), Detected::Vendor(0));
+        assert_eq!(detect(&all, &Evidence { class_id: Some("snomM700"), ..Evidence::default() }), Detected::Vendor(0));
+    }
+
+    #[test]
+    fn what_proves_a_brand() {
+        let proof = |name: &str, oui: &str| is_proof(by_name(name).unwrap(), &MacPattern::parse(oui).unwrap());
+        assert!(proof("snom", "00:04:13:*:*:*") && proof("cisco", "0002fd000001") && proof("snom", "00087b000001"));
+        assert!(!proof("snom", "00:08:7b:*:*:*") && !proof("snom", "00:08:7b:1*:*:*") && !proof("cisco", "000e08"));
+    }
+
+    #[test]
     fn models_of_event_headers() {
         let snom = by_name("snom").unwrap();
         let fanvil = by_name("fanvil").unwrap();
@@ -236,7 +278,7 @@ mod test {
             all.push(section(&GENERIC, "other", true, &[&format!("{:02x}:{:02x}:{:02x}:*:*:*", oui[0], oui[1], oui[2])]));
             for (section, on) in all.iter_mut().zip(&on) { section.enabled = *on; }
             let mac = mac.map(|m| Mac(if take { [oui[0], oui[1], oui[2], m[3], m[4], m[5]] } else { m }));
-            let evidence = Evidence { mac, user_agent: agent.as_deref(), event_vendor: event.as_deref() };
+            let evidence = Evidence { mac, user_agent: agent.as_deref(), event_vendor: event.as_deref(), class_id: None };
             match detect(&all, &evidence) {
                 Detected::Vendor(i) => prop_assert!(all[i].enabled),
                 Detected::Disabled(i) => prop_assert!(!all[i].enabled),

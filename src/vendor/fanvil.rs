@@ -1,7 +1,7 @@
 //! Fanvil phones. Configs are text between two marks, or XML, or encrypted. Sources: phone-facts 1.3, 3.2–3.5.
 
 use super::text;
-use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::types::{AgentFacts, DhcpMac, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
 
 const LABEL: &str = "Fanvil";
@@ -19,6 +19,12 @@ pub static FANVIL: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
+    // the phone is set to one of 66, 43 or a number of its own; 43 is the bare URL (phone-facts 2.2)
+    dhcp: &[DhcpOption::url(66), DhcpOption::url(43)],
+    // manuals of C56 and i23
+    dhcp_mac: Some(DhcpMac { lower: Some("$mac"), upper: None }),
+    class_id: |class| -> Option<AgentFacts> { text::class(class, LABEL) },
+    class_marks: &["Fanvil"],
 };
 
 fn check(file: &str, body: &[u8]) -> Verdict {

@@ -1,7 +1,7 @@
 //! For vendor sections whose name the binary does not know: the admin vouches for the OUIs, and nothing is known of
 //! the files but what an error page looks like.
 
-use super::types::{FileKind, Resync, Vendor, Verdict};
+use super::types::{DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::{snom, text};
 
 const LABEL: &str = "phone";
@@ -20,6 +20,10 @@ pub static GENERIC: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
+    dhcp: &[DhcpOption::url(66)],
+    dhcp_mac: None,
+    class_id: |_| None,
+    class_marks: &[],
 };
 
 fn check(file: &str, body: &[u8]) -> Verdict {

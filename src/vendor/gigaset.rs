@@ -2,7 +2,7 @@
 //! Sources: phone-facts 1.3, 3.1–3.5.
 
 use super::text;
-use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
 
 const LABEL: &str = "Gigaset";
@@ -20,6 +20,12 @@ pub static GIGASET: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
+    // the DECT bases take 114 (default-url) and not 66; desk phones take both (phone-facts 2.2)
+    dhcp: &[DhcpOption::url(114), DhcpOption::url(66)],
+    dhcp_mac: None,
+    // Gigaset_N510_IP_PRO
+    class_id: |class| -> Option<AgentFacts> { text::class(&class.replace('_', " "), LABEL) },
+    class_marks: &["Gigaset"],
 };
 
 /// `Gigaset N720 DM PRO/70.089.00.000.000;7C2F80CA21E4`, also `…;Handset=n`.

@@ -2,7 +2,7 @@
 //! cameras, access points and PBXs. Sources: phone-facts 1.3, 3.1–3.5.
 
 use super::text;
-use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
 
 const LABEL: &str = "Grandstream";
@@ -20,7 +20,31 @@ pub static GRANDSTREAM: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "check-sync", reboot: "check-sync" },
+    // DHCP options guide: 66 with the scheme. The form of 43 differs by firmware.
+    dhcp: &[DhcpOption::url(66)],
+    dhcp_mac: None,
+    class_id,
+    class_marks: PHONES,
 };
+
+/// Families of phones and telephone adapters, as they stand in the vendor class id. Unconfirmed (phone-facts 2.1 knows no
+/// real one); cameras (GXV35, GXV36), access points (GWN) and PBXs (UCM) have the same OUIs and must not match.
+const PHONES: &[&str] = &[
+    "Grandstream GXP",
+    "Grandstream GRP",
+    "Grandstream GHP",
+    "Grandstream GXV31",
+    "Grandstream GXV32",
+    "Grandstream GXV33",
+    "Grandstream GXV34",
+    "Grandstream DP7",
+    "Grandstream WP8",
+    "Grandstream HT",
+];
+
+fn class_id(class: &str) -> Option<AgentFacts> {
+    PHONES.iter().any(|family| class.starts_with(family)).then(|| text::class(class, LABEL))?
+}
 
 /// `Grandstream Model HW GXP1628 SW 1.0.4.138 DevId c074ad2bd859`, `Grandstream GXP2000 (gxp2000e.bin:1.2.5.3/…) DevId …`,
 /// `Grandstream BT110 1.0.8.33`.

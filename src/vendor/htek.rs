@@ -1,7 +1,7 @@
 //! Htek phones, also sold as Sangoma S-series and ClearlyIP. Configs are XML with P codes. Sources: phone-facts 1.3, 3.2–3.5.
 
 use super::text;
-use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
 
 const LABEL: &str = "Htek";
@@ -19,6 +19,12 @@ pub static HTEK: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "check-sync", reboot: "check-sync" },
+    // 66 as a folder (phone-facts 2.2)
+    dhcp: &[DhcpOption::url(66)],
+    dhcp_mac: None,
+    // nobody has seen one
+    class_id: |_| None,
+    class_marks: &[],
 };
 
 fn check(file: &str, body: &[u8]) -> Verdict {

@@ -2,7 +2,7 @@
 //! hold blanks, or encrypted `.tuz`. Sources: phone-facts 3.2–3.5; Aastra 67xx and Mitel 6800 administrator guides.
 
 use super::text::{self, Tally};
-use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::types::{AgentFacts, DhcpOption, DhcpValue, FileKind, Resync, Vendor, Verdict};
 use super::xml;
 
 const LABEL: &str = "Mitel";
@@ -22,7 +22,22 @@ pub static MITEL: Vendor = Vendor {
     fallback: |file| (file == "startup.cfg").then_some("aastra.cfg"),
     // the phone decides by itself whether the change needs a restart
     resync: Resync { reload: "check-sync", reboot: "check-sync" },
+    // 6800 guide p. 4-23: 66 is the URL. 43.2 (the URL again) and 43.3 (do not ask the vendor's redirection server first)
+    // are what the 67xx and 68xx of the class AastraIPPhone take (phone-facts 2.2).
+    dhcp: &[DhcpOption::url(66), DhcpOption::sub(43, 2, DhcpValue::Url), DhcpOption::sub(43, 3, DhcpValue::Byte(0))],
+    // none: the URL is a folder, to which the phone adds its file names
+    dhcp_mac: None,
+    class_id,
+    // the 69xx may say MitelIPPhone; unconfirmed
+    class_marks: &["AastraIPPhone", "MitelIPPhone"],
 };
+
+/// `AastraIPPhone6731i`, `AastraIPPhone6920` (phone-facts 2.1). `ipphone.mitel.com` is that of MiNET firmware, which speaks
+/// no SIP.
+fn class_id(class: &str) -> Option<AgentFacts> {
+    let model = class.strip_prefix("AastraIPPhone").or_else(|| class.strip_prefix("MitelIPPhone"))?;
+    Some(text::facts("", Some(model), None))
+}
 
 /// `Aastra6731i MAC:00-08-5D-23-74-29 V:3.2.0.70-SIP`, `Mitel6915 …`; SIP: `Aastra 6867i/4.2.0.2023`.
 fn user_agent(agent: &str) -> Option<AgentFacts> {

@@ -22,10 +22,10 @@ mod yealink;
 #[cfg(test)]
 mod test;
 
-pub use detect::{detect, model_from_event, Active, Detected, Evidence};
+pub use detect::{detect, is_proof, model_from_event, Active, Detected, Evidence};
 pub use generic::GENERIC;
 pub use sample::sample_config;
-pub use types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+pub use types::{AgentFacts, DhcpMac, DhcpOption, DhcpValue, FileKind, Resync, Vendor, Verdict};
 
 /// All brands that the binary knows, in the order of the default config. [`GENERIC`] is not among them.
 pub static ALL: &[&Vendor] = &[

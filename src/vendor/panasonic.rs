@@ -1,7 +1,7 @@
 //! Panasonic KX-UT, KX-HDV and KX-TGP. Configs begin with one fixed line, then `KEY="value"`. Sources: phone-facts 1.3, 3.1–3.5.
 
 use super::text::{self, Tally};
-use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::types::{AgentFacts, DhcpMac, DhcpOption, FileKind, Resync, Vendor, Verdict};
 
 const LABEL: &str = "Panasonic";
 
@@ -19,6 +19,13 @@ pub static PANASONIC: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "check-sync", reboot: "check-sync;reboot=true" },
+    // KX-HDV and KX-TGP guides: 160 and 159 come first, but the phone takes them for a folder, and asks there for {MODEL}.cfg
+    // or the file of option 67. 66 with a scheme and a file name is taken as it is.
+    dhcp: &[DhcpOption::url(66)],
+    // case-sensitive: {mac} is nothing to it (KX-HDV guide)
+    dhcp_mac: Some(DhcpMac { lower: None, upper: Some("{MAC}") }),
+    class_id: |class| -> Option<AgentFacts> { text::class(class, LABEL) },
+    class_marks: &["Panasonic"],
 };
 
 /// `Panasonic_KX-UT113/01.133 (0080f0c8c381)`; SIP stacks write a blank or `-` for the underscore.

@@ -2,7 +2,7 @@
 //! 3.1–3.5.
 
 use super::text;
-use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
 
 const LABEL: &str = "Polycom";
@@ -20,7 +20,19 @@ pub static POLYCOM: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "check-sync", reboot: "check-sync" },
+    // "Custom+66" is the default, and the custom option is 160 (CX5500 guide p. 225)
+    dhcp: &[DhcpOption::url(160), DhcpOption::url(66)],
+    // none: the URL is a folder, to which the phone adds its file names
+    dhcp_mac: None,
+    class_id,
+    class_marks: &["Polycom-"],
 };
+
+/// `Polycom-VVX400`: newer firmware, unconfirmed. Older sends a binary form (RFC 3925), which is no text.
+fn class_id(class: &str) -> Option<AgentFacts> {
+    let model = class.strip_prefix("Polycom-")?;
+    Some(text::facts("", Some(model), None))
+}
 
 /// `FileTransport PolycomVVX-VVX_400-UA/4.1.4.7430 Type/Application`, without `FileTransport` in SIP.
 fn user_agent(agent: &str) -> Option<AgentFacts> {

@@ -2,7 +2,7 @@
 //! its own. Sources: phone-facts 3.2–3.5; service.snom.com (PnP, provisioning).
 
 use super::text::{self, Tally};
-use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::types::{AgentFacts, DhcpMac, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
 
 const LABEL: &str = "snom";
@@ -21,7 +21,19 @@ pub static SNOM: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
+    // wiki.snom.com DHCP/Options. 43 with 66 inside would win over 66, but older firmware does not know it.
+    dhcp: &[DhcpOption::url(66)],
+    // either case of the digits was seen (phone-facts 3.3); the agent takes both
+    dhcp_mac: Some(DhcpMac { lower: Some("{mac}"), upper: Some("{mac}") }),
+    class_id,
+    class_marks: &["snom"],
 };
+
+/// `snomD120`, `snom710`, `snomMP`, `snomM700` (phone-facts 2.1): the brand and the model in one word.
+fn class_id(class: &str) -> Option<AgentFacts> {
+    let model = class.strip_prefix("snom")?;
+    Some(text::facts("", Some(model.trim_start_matches(['-', ' '])), None))
+}
 
 /// Roots of documents a phone loads as settings (firmware 7.1.8 and later).
 const ROOTS: &[&str] = &[

@@ -322,6 +322,12 @@ pub(super) fn brand_model_version(agent: &str, brand: &str) -> Option<AgentFacts
     Some(facts(agent, model, firmware))
 }
 
+/// [`AgentFacts`] out of a vendor class id that is the brand and perhaps a model: `yealink`, `Fanvil X4`.
+pub(super) fn class(class: &str, brand: &str) -> Option<AgentFacts> {
+    let model = after(class, brand)?.split_whitespace().collect::<Vec<_>>().join(" ");
+    Some(facts("", Some(&model), None))
+}
+
 #[cfg(test)]
 mod test {
     use super::*;

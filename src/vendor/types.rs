@@ -27,6 +27,57 @@ pub struct Vendor {
     pub fallback: fn(&str) -> Option<&'static str>,
     /// How to make a phone fetch again.
     pub resync: Resync,
+    /// What its phones take by DHCP, in the order of the brand's own preference.
+    pub dhcp: &'static [DhcpOption],
+    /// How its phones write their own MAC into a URL that DHCP gave them; `None` where they do not.
+    pub dhcp_mac: Option<DhcpMac>,
+    /// Reads a vendor class id (DHCP option 60) given as printable text; `None` when it is another brand's, or that of
+    /// another kind of device.
+    pub class_id: fn(&str) -> Option<AgentFacts>,
+    /// Parts of the vendor class id that name the brand's phones, as dnsmasq's dhcp-vendorclass looks for them: the case
+    /// counts. Each is one that [`Vendor::class_id`] takes.
+    pub class_marks: &'static [&'static str],
+}
+
+/// One option that a phone takes its URL from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DhcpOption {
+    /// Option number.
+    pub code: u8,
+    /// Sub-option, where the value is encapsulated (RFC 2132 section 8.4).
+    pub sub: Option<u8>,
+    /// What is in it.
+    pub value: DhcpValue,
+}
+
+/// What a [`DhcpOption`] holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DhcpValue {
+    /// The URL that PnP gives too.
+    Url,
+    /// One byte.
+    Byte(u8),
+}
+
+impl DhcpOption {
+    /// The URL as an option of its own.
+    pub const fn url(code: u8) -> DhcpOption {
+        DhcpOption { code, sub: None, value: DhcpValue::Url }
+    }
+
+    /// A value inside an option.
+    pub const fn sub(code: u8, sub: u8, value: DhcpValue) -> DhcpOption {
+        DhcpOption { code, sub: Some(sub), value }
+    }
+}
+
+/// The phone's own placeholders for its MAC, twelve hex digits without separators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DhcpMac {
+    /// In lower case.
+    pub lower: Option<&'static str>,
+    /// In upper case.
+    pub upper: Option<&'static str>,
 }
 
 /// What a User-Agent says. Strings are at most 64 bytes of printable ASCII.

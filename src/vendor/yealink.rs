@@ -2,7 +2,7 @@
 //! 3.2–3.5; Yealink auto-provisioning guides.
 
 use super::text::{self, Tally};
-use super::types::{AgentFacts, FileKind, Resync, Vendor, Verdict};
+use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
 
 const LABEL: &str = "Yealink";
@@ -32,6 +32,12 @@ pub static YEALINK: Vendor = Vendor {
     check,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
+    // Auto Provision Manual: the custom option, then 66, then 43, which is the bare URL (phone-facts 2.2)
+    dhcp: &[DhcpOption::url(66), DhcpOption::url(43)],
+    // $MAC is in the guides of newer firmware only, and unconfirmed
+    dhcp_mac: None,
+    class_id: |class| -> Option<AgentFacts> { text::class(class, LABEL) },
+    class_marks: &["yealink", "Yealink"],
 };
 
 /// `Yealink SIP-T46G 28.72.0.1 00:15:65:…`, `Yealink SIP VP-T49G …`, `Yealink W52P …`.

@@ -32,6 +32,10 @@ pub struct Agent {
     pub(crate) through: Vec<String>,
     /// `--user`, unless it starts as somebody else.
     pub(crate) user: Option<String>,
+    /// Folder of OpenWrt's config files, in place of /etc/config.
+    pub(crate) uci: Option<PathBuf>,
+    /// Capabilities that it does not have, such as `net_raw`.
+    pub(crate) lacks: Vec<String>,
     pub(crate) http: SocketAddr,
     pub(crate) child: Mutex<Option<Child>>,
 }
@@ -68,8 +72,15 @@ impl Agent {
         let mut slot = self.child.lock().unwrap();
         assert!(slot.is_none(), "the agent runs already");
         let log = fs::File::options().create(true).append(true).open(&self.log).expect("a log");
-        let mut c = self.router.command(if self.limits.is_empty() { "env" } else { "prlimit" });
-        c.args(&self.limits).args(&self.through);
+        let mut c = self.router.command("env");
+        if !self.limits.is_empty() {
+            c.arg("prlimit").args(&self.limits);
+        }
+        if !self.lacks.is_empty() {
+            let list: Vec<String> = self.lacks.iter().map(|name| format!("-{name}")).collect();
+            c.arg("setpriv").arg(format!("--bounding-set={}", list.join(",")));
+        }
+        c.args(&self.through);
         let program = match self.through.is_empty() {
             true => binary(),
             false => self.copy(),
@@ -79,6 +90,7 @@ impl Agent {
             .arg(&self.config)
             .args(self.user.iter().flat_map(|u| ["--user", u]))
             .args(self.verbose.then_some("--verbose"))
+            .args(self.uci.iter().flat_map(|dir| ["--uci".as_ref(), dir.as_os_str()]))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor"))
             .stderr(log);
@@ -183,6 +195,13 @@ impl Agent {
             .stdin(Stdio::null())
             .output()
             .expect("the binary runs")
+    }
+
+    /// The same on the router, where it sees the router's devices.
+    pub fn verb_on_router(&self, words: &[&str]) -> Output {
+        let mut c = self.router.command(binary());
+        c.args(words).arg("--config").arg(&self.config);
+        c.stdin(Stdio::null()).output().expect("the binary runs")
     }
 
     /// A verb's `--json` answer; panics with its words when it fails.

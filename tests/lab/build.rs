@@ -15,7 +15,6 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
-const ROUTER_MAC: &str = "02:77:00:00:00:01";
 const PORT: u16 = 8480;
 /// Whom the agents become: nobody of this machine.
 pub const USER: u32 = 5960;
@@ -23,7 +22,8 @@ pub const USER: u32 = 5960;
 /// What a lab shall be. Phones get 192.168.77.11, .12, … in the order of the calls.
 pub struct Test {
     name: String,
-    phones: Vec<(String, Option<String>)>,
+    bridges: Vec<(String, Ipv4Addr)>,
+    phones: Vec<Plug>,
     upstream: Upstream,
     options: Vec<(String, String)>,
     lists: Vec<(String, String)>,
@@ -33,9 +33,19 @@ pub struct Test {
     limits: Vec<String>,
     through: Vec<String>,
     user: Option<String>,
+    lacks: Vec<String>,
+    uci: Vec<(String, String)>,
+    network: bool,
     tmpfs: Option<u32>,
     agent: bool,
     needs: Vec<&'static str>,
+}
+
+/// A phone that shall be: its MAC, the bridge it is plugged into, and its address; without one it asks DHCP.
+struct Plug {
+    mac: String,
+    bridge: String,
+    address: Option<String>,
 }
 
 impl Test {
@@ -53,6 +63,7 @@ impl Test {
         };
         Test {
             name: name.into(),
+            bridges: vec![("br-lan".into(), ROUTER)],
             phones: Vec::new(),
             upstream: Upstream::nginx(),
             options: options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
@@ -66,6 +77,9 @@ impl Test {
             limits: Vec::new(),
             through: Vec::new(),
             user: Some(USER.to_string()),
+            lacks: Vec::new(),
+            uci: Vec::new(),
+            network: false,
             tmpfs: None,
             agent: true,
             needs: vec!["ip", "nft"],
@@ -73,14 +87,27 @@ impl Test {
     }
 
     /// One phone more.
-    pub fn phone(mut self, mac: &str) -> Test {
-        self.phones.push((mac.to_ascii_lowercase(), None));
-        self
+    pub fn phone(self, mac: &str) -> Test {
+        let address = format!("192.168.77.{}/24", 11 + self.phones.len());
+        self.phone_at(mac, &address)
     }
 
     /// A phone with an address of its own choice (`192.168.99.5/24`: on the cable, but not of the subnet).
     pub fn phone_at(mut self, mac: &str, address: &str) -> Test {
-        self.phones.push((mac.to_ascii_lowercase(), Some(address.into())));
+        let mac = mac.to_ascii_lowercase();
+        self.phones.push(Plug { mac, bridge: "br-lan".into(), address: Some(address.into()) });
+        self
+    }
+
+    /// A phone without an address, for a DHCP client to get one, on this bridge.
+    pub fn phone_by_dhcp(mut self, mac: &str, bridge: &str) -> Test {
+        self.phones.push(Plug { mac: mac.to_ascii_lowercase(), bridge: bridge.into(), address: None });
+        self
+    }
+
+    /// One network more on the router: a bridge with this address, /24. The agent serves it only with `list device`.
+    pub fn bridge(mut self, name: &str, address: Ipv4Addr) -> Test {
+        self.bridges.push((name.into(), address));
         self
     }
 
@@ -90,7 +117,7 @@ impl Test {
         self
     }
 
-    /// An option of `config agent 'main'`; the last word on a name counts.
+    /// An option of `config agent 'main'`; the last word on a name counts. `{dir}` is the lab's folder.
     pub fn option(mut self, name: &str, value: &str) -> Test {
         self.options.retain(|(n, _)| n != name);
         self.options.push((name.into(), value.into()));
@@ -107,6 +134,14 @@ impl Test {
     pub fn vendor(mut self, name: &str, oui: &str, url: &str) -> Test {
         self.vendors.retain(|v| v.0 != name);
         self.vendors.push((name.into(), true, vec![oui.into()], url.into()));
+        self
+    }
+
+    /// One `list oui` more of a vendor that is there.
+    pub fn oui(mut self, vendor: &str, oui: &str) -> Test {
+        for v in self.vendors.iter_mut().filter(|v| v.0 == vendor) {
+            v.2.push(oui.into());
+        }
         self
     }
 
@@ -149,6 +184,28 @@ impl Test {
         self
     }
 
+    /// A file of OpenWrt's config, such as `dhcp`; the agent looks for them in `{dir}/config`.
+    pub fn uci(mut self, file: &str, text: &str) -> Test {
+        self.uci.push((file.into(), text.into()));
+        self
+    }
+
+    /// `list network 'lan'`, and what it is in OpenWrt's config, instead of `list device 'br-lan'`.
+    pub fn network_lan(mut self) -> Test {
+        self.network = true;
+        let text = format!(
+            "\nconfig interface 'lan'\n\toption device 'br-lan'\n\toption proto 'static'\n\toption ipaddr '{ROUTER}'\n\
+             \toption netmask '255.255.255.0'\n"
+        );
+        self.uci("network", &text)
+    }
+
+    /// The agent runs without this capability: `net_raw`.
+    pub fn without_capability(mut self, name: &str) -> Test {
+        self.lacks.push(name.into());
+        self
+    }
+
     /// `state_dir` is a file system of its own of so many KiB.
     pub fn small_disk(mut self, kib: u32) -> Test {
         self.tmpfs = Some(kib);
@@ -187,9 +244,11 @@ impl Test {
         netns::cable((&router, "wan", None), (&wan, "eth0", None));
         router.ip("addr add 10.77.0.1/24 dev wan");
         wan.ip(&format!("addr add {}/24 dev eth0", upstream::ADDRESS));
-        router.ip(&format!("link add br-lan address {ROUTER_MAC} type bridge"));
-        router.ip("link set br-lan up");
-        router.ip(&format!("addr add {ROUTER}/24 dev br-lan"));
+        for (i, (bridge, address)) in self.bridges.iter().enumerate() {
+            router.ip(&format!("link add {bridge} address {} type bridge", router_mac(i)));
+            router.ip(&format!("link set {bridge} up"));
+            router.ip(&format!("addr add {address}/24 dev {bridge}"));
+        }
         // a way to every address: where the agent stays silent it does so by its own decision
         router.ip("route add default dev br-lan");
         router.etc(
@@ -203,21 +262,24 @@ impl Test {
         );
         router.etc("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
         let mut phones = Vec::new();
-        for (i, (mac, address)) in self.phones.iter().enumerate() {
+        for (i, plug) in self.phones.iter().enumerate() {
             let ns = Ns::new(serial, &format!("phone{i}"));
-            netns::cable((&ns, "eth0", Some(mac)), (&router, &format!("lan{i}"), None));
-            router.ip(&format!("link set lan{i} master br-lan"));
-            let address = address.clone().unwrap_or_else(|| format!("192.168.77.{}/24", 11 + i));
-            ns.ip(&format!("addr add {address} dev eth0"));
-            ns.ip("route add default dev eth0");
-            let ip = address.split('/').next().and_then(|a| a.parse().ok()).expect("an IPv4 address");
+            netns::cable((&ns, "eth0", Some(&plug.mac)), (&router, &format!("lan{i}"), None));
+            router.ip(&format!("link set lan{i} master {}", plug.bridge));
+            let mut ip = Ipv4Addr::UNSPECIFIED;
+            if let Some(address) = &plug.address {
+                ns.ip(&format!("addr add {address} dev eth0"));
+                ns.ip("route add default dev eth0");
+                ip = address.split('/').next().and_then(|a| a.parse().ok()).expect("an IPv4 address");
+            }
+            let bridge = self.bridges.iter().position(|b| b.0 == plug.bridge).expect("a bridge of this lab");
             phones.push(Phone {
                 ns,
                 dir: dir.path().to_path_buf(),
-                mac: mac.clone(),
+                mac: plug.mac.clone(),
                 ip,
-                agent: SocketAddr::from((ROUTER, PORT)),
-                router_mac: ROUTER_MAC.into(),
+                agent: SocketAddr::from((self.bridges[bridge].1, PORT)),
+                router_mac: router_mac(bridge),
             });
         }
         let upstream = Running::start(wan, dir.path(), self.upstream.clone());
@@ -246,8 +308,14 @@ impl Test {
                     .arg(&state_dir),
             );
         }
+        let uci = dir.join("config");
+        for (file, text) in &self.uci {
+            fs::create_dir_all(&uci).expect("a folder");
+            fs::write(uci.join(file), text).expect("written");
+        }
         let scheme = if self.upstream.is_https() { "https" } else { "http" };
-        let mut text = String::from("config agent 'main'\n\toption enabled '1'\n\tlist device 'br-lan'\n");
+        let served = if self.network { "network 'lan'" } else { "device 'br-lan'" };
+        let mut text = format!("config agent 'main'\n\toption enabled '1'\n\tlist {served}\n");
         let mut option = |name: &str, value: &str| text.push_str(&format!("\toption {name} '{value}'\n"));
         for (name, value) in [
             ("upstream", format!("{scheme}://{}", tls::NAME)),
@@ -263,7 +331,7 @@ impl Test {
             option("ca_file", &tls::folder().join("ca.pem").display().to_string());
         }
         for (name, value) in &self.options {
-            option(name, value);
+            option(name, &value.replace("{dir}", &dir.display().to_string()));
         }
         for (name, value) in &self.lists {
             text.push_str(&format!("\tlist {name} '{value}'\n"));
@@ -291,10 +359,17 @@ impl Test {
             limits: self.limits.clone(),
             through: self.through.clone(),
             user: self.user.clone(),
+            lacks: self.lacks.clone(),
+            uci: (!self.uci.is_empty()).then_some(uci),
             http: SocketAddr::from((ROUTER, PORT)),
             child: Mutex::default(),
         }
     }
+}
+
+/// Of the router on its bridge of this number.
+fn router_mac(bridge: usize) -> String {
+    format!("02:77:00:00:00:{:02x}", bridge + 1)
 }
 
 /// Why a lab cannot be here.

@@ -16,7 +16,11 @@
 mod agent;
 mod bodies;
 mod build;
+mod dhcp_client;
+mod dhcp_packet;
+mod dhcpd;
 mod faulty;
+mod frames;
 mod http;
 mod netns;
 mod phone;
@@ -26,6 +30,13 @@ mod tls;
 mod upstream;
 
 // scenarios
+mod dhcp;
+mod dhcp_brands;
+mod dhcp_frames;
+mod dhcp_responder;
+mod dhcp_troubles;
+mod dhcp_uci;
+mod dhcp_watch;
 mod faults;
 mod hostile;
 mod killed;
@@ -51,8 +62,12 @@ fn scratch() -> PathBuf {
 /// A lab that cannot be: a failure in CI, a line that says so elsewhere.
 fn skip(name: &str, why: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{name}: {why}");
-    // past the test harness, which shows what passing tests print to nobody
-    let _ = writeln!(std::io::stderr(), "skipped: {name}: {why}");
+    say(&format!("skipped: {name}: {why}\n"));
+}
+
+/// Past the test harness, which shows what passing tests print to nobody.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Asks until `f` holds; panics with `what` after `limit`.

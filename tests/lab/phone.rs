@@ -21,6 +21,7 @@ pub struct Phone {
     pub(crate) dir: PathBuf,
     /// As `00:04:13:00:00:01`.
     pub mac: String,
+    /// 0.0.0.0 where a DHCP client gets it.
     pub ip: Ipv4Addr,
     /// The agent's address and HTTP port on the phone's LAN.
     pub agent: SocketAddr,

@@ -81,7 +81,8 @@ fn play(steps: &mut Steps) -> Result<(), String> {
     let folder = Folder::new()?;
     let config = config(&upstream, &folder)?;
     let lo = Device { name: "lo".to_string(), index: 1, addresses: vec![(Ipv4Addr::LOCALHOST, 8)] };
-    let options = Options { config, reload: None, devices: DeviceSource::Fixed(vec![lo]), sip_port: 0, signals: None };
+    let devices = DeviceSource::Fixed(vec![lo]);
+    let options = Options { config, reload: None, devices, sip_port: 0, dhcp_settings: None, signals: None };
     let (send, receive) = std::sync::mpsc::channel();
     // the loop lives on its own thread, as it would in a process of its own
     let agent = std::thread::Builder::new()

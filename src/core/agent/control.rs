@@ -59,6 +59,10 @@ impl Agent {
                 Ok(None) => failed("which phone? give its MAC"),
                 Err(why) => failed(why),
             }),
+            "seen" => Some(match self.dhcp_seen(request, now) {
+                Ok(result) => done(result),
+                Err(why) => failed(why),
+            }),
             "forget" => Some(match self.mac_argument(request) {
                 Ok(mac) => self.forget(mac, now, out),
                 Err(why) => failed(why),

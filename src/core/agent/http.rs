@@ -48,8 +48,12 @@ impl Agent {
             log::debug!("pnp: {ip} names no MAC and is not in the neighbour table");
             return None;
         };
-        let evidence =
-            Evidence { mac: Some(mac), user_agent: sighting.user_agent, event_vendor: sighting.event_vendor };
+        let evidence = Evidence {
+            mac: Some(mac),
+            user_agent: sighting.user_agent,
+            event_vendor: sighting.event_vendor,
+            class_id: None,
+        };
         let vendor = self.vendor_of(mac, &evidence).filter(|_| self.is_enrolled(mac))?;
         let mut facts = sighting.user_agent.and_then(self.actives.get(vendor)?.vendor.user_agent).unwrap_or_default();
         let rules = self.actives.get(vendor)?.vendor;
@@ -89,7 +93,7 @@ impl Agent {
     }
 
     /// The enabled vendor section that serves this phone: pinned by `config phone`, or detected.
-    fn vendor_of(&self, mac: Mac, evidence: &Evidence<'_>) -> Option<usize> {
+    pub(super) fn vendor_of(&self, mac: Mac, evidence: &Evidence<'_>) -> Option<usize> {
         let pinned = self.config.phones.iter().find(|p| p.mac == mac).and_then(|p| p.vendor.as_deref());
         if let Some(name) = pinned {
             return self.section_of(name).filter(|i| self.actives.get(*i).is_some_and(|a| a.enabled));
@@ -109,7 +113,7 @@ impl Agent {
 
     /// May this phone have anything at all? Until windows can be opened, `window` admits the phones that were served
     /// before, and those of the config.
-    fn is_enrolled(&self, mac: Mac) -> bool {
+    pub(super) fn is_enrolled(&self, mac: Mac) -> bool {
         let listed = || self.config.phones.iter().any(|p| p.mac == mac);
         match self.config.agent.enrol {
             Enrol::Open => true,
@@ -194,7 +198,7 @@ impl Agent {
         let Some(mac) = named.first().copied().or(facts.mac).or(neighbour) else {
             return refuse(404, "the request names no MAC, and your address is not in the neighbour table");
         };
-        let evidence = Evidence { mac: Some(mac), user_agent: Some(agent), event_vendor: None };
+        let evidence = Evidence { mac: Some(mac), user_agent: Some(agent), ..Evidence::default() };
         if self.vendor_of(mac, &evidence) != Some(vendor) {
             return refuse(403, "this MAC is no phone of this vendor");
         }

@@ -46,6 +46,17 @@ impl Device {
         self.addresses.iter().any(|(own, _)| *own == ip)
     }
 
+    /// Can `ip` be another host's in one of its subnets: neither our own, nor that of the net, nor that of all?
+    pub fn has_neighbour(&self, ip: Ipv4Addr) -> bool {
+        let near = |(own, prefix): &(Ipv4Addr, u8)| {
+            let host = u32::MAX.checked_shr(u32::from(*prefix)).unwrap_or(0);
+            let (own, ip) = (own.to_bits(), ip.to_bits());
+            // the two addresses of a /31 are hosts (RFC 3021)
+            own & !host == ip & !host && (host <= 1 || (ip & host != 0 && ip & host != host))
+        };
+        !self.owns(ip) && self.addresses.iter().any(near)
+    }
+
     /// `192.168.1.1/24 and 10.0.0.1/8`
     pub fn networks(&self) -> String {
         let all: Vec<String> = self.addresses.iter().map(|(a, p)| format!("{a}/{p}")).collect();
@@ -67,6 +78,10 @@ mod test {
         assert!(d(24).serves(Ipv4Addr::new(192, 168, 1, 200)));
         assert!(!d(24).serves(Ipv4Addr::new(192, 168, 2, 200)));
         assert!(d(0).serves(Ipv4Addr::new(8, 8, 8, 8)));
+        let neighbour = |prefix, c, d_| d(prefix).has_neighbour(Ipv4Addr::new(192, 168, c, d_));
+        assert!(neighbour(24, 1, 200) && neighbour(16, 7, 0) && neighbour(31, 1, 0));
+        assert!(!neighbour(24, 1, 0) && !neighbour(24, 1, 255) && !neighbour(24, 1, 1) && !neighbour(24, 2, 5));
+        assert!(!neighbour(32, 1, 2) && !neighbour(16, 255, 255));
         assert!(d(32).serves(Ipv4Addr::new(192, 168, 1, 1)) && !d(32).serves(Ipv4Addr::new(192, 168, 1, 2)));
     }
 }

@@ -2,6 +2,7 @@
 //! goes through a method here, and what is to be done comes out as [`Action`]s.
 
 mod control;
+mod dhcp;
 mod fetches;
 mod http;
 mod lan;
@@ -16,6 +17,7 @@ pub use lan::{Device, Lan};
 use crate::config::Config;
 use crate::core::answer::{Answer, RequestId, StreamId};
 use crate::core::cache::{self, Cache, Waiter, NO_VENDOR};
+use crate::core::dhcp::Dhcp;
 use crate::core::directory::Directory;
 use crate::core::events::EventLog;
 use crate::core::now::Now;
@@ -40,6 +42,19 @@ pub enum Action {
         to: SocketAddrV4,
         /// The message.
         bytes: Vec<u8>,
+    },
+    /// Send a DHCP message in a frame of the device's own interface.
+    Dhcp {
+        /// Index of the device to send by.
+        device: usize,
+        /// Always the interface that asked.
+        to_mac: Mac,
+        /// Our address.
+        from: SocketAddrV4,
+        /// Always the address that asked.
+        to: SocketAddrV4,
+        /// The message.
+        payload: Vec<u8>,
     },
     /// Answer an HTTP request.
     Answer(RequestId, Answer),
@@ -93,6 +108,7 @@ pub struct Agent {
     troubles: Vec<String>,
     directory: Directory,
     pnp: Pnp,
+    dhcp: Dhcp,
     cache: Cache,
     shared: Shared,
     fetches: fetches::Fetches,
@@ -142,6 +158,7 @@ impl Agent {
             troubles: Vec::new(),
             directory: Directory::default(),
             pnp: Pnp::new(seed),
+            dhcp: Dhcp::default(),
             fetches: fetches::Fetches::default(),
             control: control::Waiting::default(),
             events: EventLog::default(),
@@ -274,6 +291,7 @@ impl Agent {
         }
         if now.mono.saturating_duration_since(self.last_tick.mono) >= TICK {
             self.nightly(now, out);
+            self.dhcp_minute(now);
             self.last_tick = now;
         }
     }

@@ -65,9 +65,9 @@ impl Agent {
                 "shared_bytes": self.shared.bytes(),
                 "shared_max": self.config.agent.shared_max,
             },
-            // neither is in this version; the fields are, for those who read them
+            // not in this version; the fields are, for those who read them
             "guard": {"state": "off", "held": 0},
-            "dhcp": {"state": "off"},
+            "dhcp": self.dhcp_json(),
             "pnp": {"enabled": self.config.agent.pnp},
             "clock": if now.clock_is_set() { "set" } else { "not set" },
         })
@@ -100,6 +100,9 @@ impl Agent {
         if phone.by_http {
             seen_by.push("http");
         }
+        if phone.by_dhcp {
+            seen_by.push("dhcp");
+        }
         let config = self.main_config(phone.mac);
         json!({
             "mac": phone.mac.to_string(),
@@ -107,7 +110,7 @@ impl Agent {
             "model": phone.model,
             "firmware": phone.firmware,
             "ip": phone.ip.map(|ip| ip.to_string()),
-            "hostname": null,
+            "hostname": phone.hostname,
             "first_seen": phone.record.as_ref().map_or(phone.first_seen, |r| r.first_seen),
             "last_seen": phone.last_seen,
             "seen_by": seen_by,

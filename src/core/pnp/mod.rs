@@ -4,21 +4,26 @@
 //! the address and port a packet came from, never to one that stands in it.
 
 mod answer;
-mod rate;
 #[cfg(test)]
 mod test;
 
 use crate::bounds;
 use crate::core::notify::{self, Names, Notify};
+use crate::core::rate::{self, Rate};
 use crate::proto::mac::Mac;
 use crate::proto::sip::{Error, Facts, Message, Start};
-use rate::Rate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 /// How long a repeated SUBSCRIBE gets the same answer: the longest a request can be under way (RFC 3261 timer J).
 pub const REMEMBERED: Duration = Duration::from_secs(32);
+
+const RATE: rate::Limits = rate::Limits {
+    most: bounds::SIP_RATE,
+    window: Duration::from_secs(bounds::SIP_RATE_WINDOW),
+    sources: bounds::SIP_RATE_SOURCES,
+};
 
 /// What a SUBSCRIBE says of the phone that sent it. All of it is the phone's claim, `from` and `device` apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +155,7 @@ impl Pnp {
             kept: 0,
             resyncs: BTreeMap::new(),
             timers: BTreeSet::new(),
-            rate: Rate::default(),
+            rate: Rate::new(RATE),
         }
     }
 

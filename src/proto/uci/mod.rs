@@ -14,7 +14,7 @@ mod read;
 mod test;
 mod write;
 
-pub use read::{parse, parse_all};
+pub use read::{parse, parse_all, parse_with_places, Span};
 pub use write::write;
 
 use std::collections::HashMap;

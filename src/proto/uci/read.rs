@@ -3,6 +3,7 @@
 use super::{Entry, Error, File, Section};
 use crate::bounds;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Reads a file; the first mistake ends it.
 pub fn parse(text: &str) -> Result<File, Error> {
@@ -16,19 +17,10 @@ pub fn parse(text: &str) -> Result<File, Error> {
 /// Reads what can be read and tells every mistake (up to [`bounds::UCI_ERRORS`]): after one it goes on in the next
 /// line. Options of a `config` line that is wrong are left out, never given to the section before it.
 pub fn parse_all(text: &str) -> (File, Vec<Error>) {
-    let mut reader = Reader {
-        text,
-        pos: 0,
-        line: 1,
-        over_lines: None,
-        file: File::default(),
-        place: Place::Top,
-        entries: 0,
-        types: HashMap::new(),
-    };
+    let mut reader = Reader::new(text);
     let mut errors = Vec::new();
     if text.len() > bounds::UCI_FILE {
-        errors.push(Error { line: 1, message: format!("the file is larger than {} KiB", bounds::UCI_FILE / 1024) });
+        errors.push(too_large());
         return (reader.file, errors);
     }
     while errors.len() < bounds::UCI_ERRORS {
@@ -48,6 +40,33 @@ pub fn parse_all(text: &str) -> (File, Vec<Error>) {
         }
     }
     (reader.file, errors)
+}
+
+/// Where a command stands: bytes from its first word to behind its last, and the number of the section that it begins or
+/// belongs to (`None` for `package`).
+pub type Span = (Range<usize>, Option<usize>);
+
+/// Reads a file as [`parse`] does, and tells where each of its commands stands, in file order.
+pub fn parse_with_places(text: &str) -> Result<(File, Vec<Span>), Error> {
+    let mut reader = Reader::new(text);
+    if text.len() > bounds::UCI_FILE {
+        return Err(too_large());
+    }
+    let mut places = Vec::new();
+    loop {
+        let options = reader.entries;
+        let sections = reader.file.sections.len();
+        if !reader.command()? {
+            return Ok((reader.file, places));
+        }
+        let of_section = reader.entries > options || reader.file.sections.len() > sections;
+        let section = reader.file.sections.len().checked_sub(1).filter(|_| of_section);
+        places.push((reader.begin..reader.pos, section));
+    }
+}
+
+fn too_large() -> Error {
+    Error { line: 1, message: format!("the file is larger than {} KiB", bounds::UCI_FILE / 1024) }
 }
 
 /// Section and option names: what a shell variable can hold.
@@ -75,6 +94,8 @@ struct Reader<'a> {
     text: &'a str,
     /// Byte position, always at a character's begin.
     pos: usize,
+    /// Where the last command begins.
+    begin: usize,
     /// Of `pos`, from 1.
     line: u32,
     /// Line of the first quoted text that runs over a line's end into what looks like the next command.
@@ -84,6 +105,22 @@ struct Reader<'a> {
     entries: usize,
     /// Name of a section → its type and line.
     types: HashMap<String, (String, u32)>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Reader<'a> {
+        Reader {
+            text,
+            pos: 0,
+            begin: 0,
+            line: 1,
+            over_lines: None,
+            file: File::default(),
+            place: Place::Top,
+            entries: 0,
+            types: HashMap::new(),
+        }
+    }
 }
 
 impl Reader<'_> {
@@ -157,6 +194,7 @@ impl Reader<'_> {
             }
         }
         let line = self.line;
+        self.begin = self.pos;
         let word = self.run(is_space).to_string();
         // uci takes the first letter for the whole word
         match word.as_str() {

@@ -108,12 +108,42 @@ impl Mapping {
         &self.origin
     }
 
-    /// The URL that a phone is told, by PnP or DHCP. A MAC that is not known stays as its placeholder, which snom fills
-    /// in itself and DHCP replaces by the vendor's own; anything else not known becomes empty.
+    /// The URL that a phone is told by PnP. A MAC that is not known stays as its placeholder, which snom fills in itself;
+    /// anything else not known becomes empty.
     pub fn entry(&self, values: &Values<'_>, router: SocketAddrV4) -> String {
+        let keep = |hole: Hole| Ok::<_, MapError>(if hole.is_mac() { hole.name() } else { "" });
+        self.lan_entry(values, router, &keep).unwrap_or_default()
+    }
+
+    /// The same URL for a phone of which `values` is known, as DHCP gives it: a MAC that is not known becomes what the
+    /// phone itself replaces by its own, in lower and in upper case. What cannot be filled in at all is an error.
+    pub fn entry_for_dhcp(
+        &self,
+        values: &Values<'_>,
+        router: SocketAddrV4,
+        own_mac: (Option<&'static str>, Option<&'static str>),
+    ) -> Result<String, MapError> {
+        let own = |hole: Hole| {
+            let own = match hole {
+                Hole::MacLower => own_mac.0,
+                Hole::MacUpper => own_mac.1,
+                _ => None,
+            };
+            own.ok_or(MapError::Unknown(hole.name()))
+        };
+        self.lan_entry(values, router, &own)
+    }
+
+    /// The entry URL; `unknown` says what stands for a placeholder whose value is not known.
+    fn lan_entry<E>(
+        &self,
+        values: &Values<'_>,
+        router: SocketAddrV4,
+        unknown: &dyn Fn(Hole) -> Result<&'static str, E>,
+    ) -> Result<String, E> {
         let mut out = lan_base(router, &self.vendor);
         out.push('/');
-        self.put_lan(&mut out, &self.last, values);
+        self.put_lan(&mut out, &self.last, values, unknown)?;
         let mut separator = '?';
         for param in self.query.iter().flatten().filter(|p| !self.is_secret(p)) {
             out.push(separator);
@@ -122,9 +152,9 @@ impl Mapping {
                 out.push_str(name);
                 out.push('=');
             }
-            self.put_lan(&mut out, &param.value, values);
+            self.put_lan(&mut out, &param.value, values, unknown)?;
         }
-        out
+        Ok(out)
     }
 
     /// The upstream's URL, with the secret, for what a phone asked for below `/{vendor}/`: path and query as sent.
@@ -336,18 +366,22 @@ impl Mapping {
         Ok(())
     }
 
-    fn put_lan(&self, out: &mut String, pieces: &[Piece], values: &Values<'_>) {
+    fn put_lan<E>(
+        &self,
+        out: &mut String,
+        pieces: &[Piece],
+        values: &Values<'_>,
+        unknown: &dyn Fn(Hole) -> Result<&'static str, E>,
+    ) -> Result<(), E> {
         for piece in pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Hole(Hole::Provpass) => {}
-                Piece::Hole(hole) => {
-                    if !fill(out, *hole, self.site(), values) && hole.is_mac() {
-                        out.push_str(hole.name());
-                    }
-                }
+                Piece::Hole(hole) if fill(out, *hole, self.site(), values) => {}
+                Piece::Hole(hole) => out.push_str(unknown(*hole)?),
             }
         }
+        Ok(())
     }
 
     fn put_secret(&self, out: &mut String, param: &Param, values: &Values<'_>) -> Result<(), MapError> {

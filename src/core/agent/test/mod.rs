@@ -1,5 +1,6 @@
 //! Timelines of the whole agent: what comes in at which second, what goes out.
 
+mod dhcp;
 mod lifetime;
 mod requests;
 mod upstream;
