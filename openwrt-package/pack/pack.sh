@@ -10,7 +10,7 @@ unset MAKEFLAGS MAKELEVEL MFLAGS
 usage() {
 	cat <<'END'
 pack.sh ipk ARCHITECTURE BINARY FOLDER   for opkg, OpenWrt up to 24.10
-pack.sh apk ARCHITECTURE BINARY FOLDER   for apk, from 25.12 on; needs apk-tools 3
+pack.sh apk ARCHITECTURE BINARY FOLDER   for apk, from 25.12 on, with FOLDER/packages.adb; needs apk-tools 3
 pack.sh index FOLDER                     Packages and Packages.gz of the .ipk files in FOLDER
 
 All times in the packages are SOURCE_DATE_EPOCH (Unix seconds), or that of the last commit.
@@ -173,6 +173,8 @@ apk_package() {
 		--script "post-install:$work/post-install" --script "post-upgrade:$work/post-upgrade" \
 		--script "pre-deinstall:$work/pre-deinstall" --script "pre-upgrade:$work/pre-upgrade" \
 		--files "$work/stage" --output "$file"
+	# unsigned, so nobody is to be trusted here
+	apk mkndx --allow-untrusted --output "$out/packages.adb" "$out"/*.apk
 	echo "$file: $(wc -c <"$file") bytes"
 }
 

@@ -316,7 +316,7 @@ fn apk_packages_are_made_by_apk() {
     // a stand-in of apk that keeps what it is given
     let record = dir.path().join("record");
     let stand_in = format!(
-        "#!/bin/sh\n[ \"$1\" = mkpkg ] || {{ echo mkpkg; exit; }}\nprintf '%s\\n' \"$@\" >{record}\n\
+        "#!/bin/sh\n[ \"$1\" = mkpkg ] || {{ echo mkpkg; echo \"$*\" >>{record}.others; exit; }}\nprintf '%s\\n' \"$@\" >{record}\n\
          while [ $# -gt 0 ]; do case $1 in\n--files) cp -a \"$2\" {record}.files ;;\n\
          --script) cp \"${{2#*:}}\" \"{record}.${{2%%:*}}\" ;;\n--output) echo x >\"$2\" ;;\nesac; shift; done\n",
         record = record.display()
@@ -337,6 +337,10 @@ fn apk_packages_are_made_by_apk() {
     ] {
         assert!(asked.contains(&format!("--info\n{info}\n")), "{info}: {asked}");
     }
+    let others = fs::read_to_string(dir.path().join("record.others")).expect("asked");
+    let index =
+        format!("mkndx --allow-untrusted --output {}/packages.adb {0}/phoneprov-{version}.apk\n", out.display());
+    assert!(others.ends_with(&index), "{others}");
     let files = dir.path().join("record.files");
     let lists = files.join("lib/apk/packages");
     let text = |name: &str| fs::read_to_string(lists.join(name)).expect("a list");

@@ -60,6 +60,7 @@ impl Router {
         router.write("networks", "lan br-lan up\nvoice br-voice up\nwan eth1 up\n");
         router
             .write("etc/config/network", "config interface 'lan'\nconfig interface 'voice'\nconfig interface 'wan'\n");
+        router.write("etc/config/dhcp", "config dhcp 'lan'\n\toption interface 'lan'\n");
         router.write(
             "etc/config/firewall",
             "config zone\n\toption name 'lan'\n\tlist network 'lan'\n\
@@ -73,7 +74,8 @@ impl Router {
         router.program(
             "usr/sbin/phoneprov",
             "#!/bin/sh\n. /lib/functions.sh\nrecord phoneprov \"$@\"\ncase $1 in\n\
-             dhcp) [ ! -e /dhcp-fails ] || { echo 'no dnsmasq here'; exit 1; } ;;\n\
+             dhcp) [ ! -e /dhcp-fails ] || { echo 'no dnsmasq here'; exit 1; }\n\
+             [ ! -e /dhcp-real ] || exec /usr/sbin/phoneprov.real \"$@\" --no-reload ;;\n\
              *) exec /usr/sbin/phoneprov.real \"$@\" ;;\nesac\n",
         );
         router.program("sbin/ujail", "#!/bin/sh\n");

@@ -22,7 +22,7 @@ fn one_network_in_a_jail() {
     let Some(r) = router("one network") else { return };
     r.commit(LAN);
     let record = r.init("boot");
-    let command = format!("/usr/sbin/phoneprov run --config {COPY} --device br-lan");
+    let command = format!("/usr/sbin/phoneprov run --config {COPY} --uci /var/run/phoneprov-config --device br-lan");
     assert_eq!(
         instance(&record),
         [
@@ -49,7 +49,7 @@ fn one_network_in_a_jail() {
     assert!(
         at("procd_open_data") > at("procd_open_instance main") && at("procd_close_data") < at("procd_close_instance")
     );
-    assert_eq!(of(&record, "procd_add_reload_trigger"), ["phoneprov firewall"]);
+    assert_eq!(of(&record, "procd_add_reload_trigger"), ["phoneprov firewall dhcp"]);
     assert_eq!(of(&record, "procd_add_reload_interface_trigger"), ["lan"]);
     // as root, before procd is told of anything
     assert_eq!(of(&record, "phoneprov "), ["prepare --config /etc/config/phoneprov", "dhcp apply"]);
@@ -60,6 +60,8 @@ fn one_network_in_a_jail() {
     assert_eq!(r.owner("/tmp/run/phoneprov-config"), (0, 5960, 0o750));
     assert_eq!(r.owner("/tmp/run/phoneprov-config/phoneprov"), (0, 5960, 0o640));
     assert_eq!(r.read("/tmp/run/phoneprov-config/phoneprov"), r.read("/etc/config/phoneprov"));
+    assert_eq!(r.owner("/tmp/run/phoneprov-config/dhcp"), (0, 5960, 0o640));
+    assert_eq!(r.read("/tmp/run/phoneprov-config/dhcp"), r.read("/etc/config/dhcp"));
     for folder in ["/etc/phoneprov", "/tmp/run/phoneprov"] {
         assert_eq!(r.owner(folder), (5960, 5960, 0o700), "{folder}");
     }
@@ -71,7 +73,9 @@ fn two_networks_their_zones_and_what_is_not_served() {
     let Some(r) = router("two networks") else { return };
     r.commit("\toption enabled '1'\n\tlist network 'lan'\n\tlist network 'voice'\n\toption port '8999'\n");
     let record = r.init("start");
-    let command = format!("command /usr/sbin/phoneprov run --config {COPY} --device br-lan --device br-voice");
+    let command =
+        "command /usr/sbin/phoneprov run --config /var/run/phoneprov-config/phoneprov --uci /var/run/phoneprov-config \
+                   --device br-lan --device br-voice";
     assert_eq!(instance(&record)[0], format!("procd_set_param {command}"));
     assert_eq!(rules(&record), ["lan tcp 8999", "lan udp 5060", "telephones tcp 8999", "telephones udp 5060"]);
     assert_eq!(of(&record, "procd_add_reload_interface_trigger"), ["lan", "voice"]);
@@ -160,7 +164,7 @@ fn disabled_it_is_not_there_and_what_it_wrote_goes() {
     let record = r.init("boot");
     assert!(instance(&record).is_empty() && !record.iter().any(|l| l.starts_with("procd_open")), "{record:?}");
     assert_eq!(of(&record, "phoneprov "), ["dhcp remove"]);
-    assert_eq!(of(&record, "procd_add_reload_trigger"), ["phoneprov firewall"], "it waits to be enabled");
+    assert_eq!(of(&record, "procd_add_reload_trigger"), ["phoneprov firewall dhcp"], "it waits to be enabled");
     assert_eq!(of(&record, "procd_add_reload_interface_trigger"), [""; 0]);
     // switched on in LuCI, and off again
     r.commit(LAN);
@@ -193,6 +197,14 @@ fn a_reload_tells_the_agent_and_ends_it_only_where_it_must() {
     );
     assert!(r.read("/tmp/run/phoneprov-config/phoneprov").contains("grace '9'"));
     assert_eq!(r.owner("/tmp/run/phoneprov-config/phoneprov"), (0, 5960, 0o640));
+    // somebody else's settings, which the agent looks at by itself
+    r.write("/etc/config/dhcp", "config dhcp 'other'\n");
+    let record = r.init("reload");
+    assert!(of(&record, "procd_send_signal").is_empty() && of(&record, "phoneprov ").contains(&"dhcp apply"));
+    assert!(r.read("/tmp/run/phoneprov-config/dhcp").contains("other"));
+    r.remove("/etc/config/dhcp");
+    assert_eq!(instance(&r.init("reload")), instance(&first));
+    assert!(!r.path("/tmp/run/phoneprov-config/dhcp").exists());
     // another command line: procd starts it anew, and a signal might meet it half awake
     r.commit(&format!("{LAN}\tlist network 'voice'\n"));
     let record = r.init("reload");
@@ -224,6 +236,28 @@ fn a_failing_verb_is_said_and_does_not_keep_the_agent() {
     let record = r.init("start");
     assert_eq!(instance(&record).len(), 15);
     assert!(of(&record, "logger").iter().any(|l| l.ends_with("phoneprov dhcp apply: no dnsmasq here")), "{record:?}");
+}
+
+#[test]
+fn the_dhcp_servers_settings_come_and_go_with_the_service() {
+    let Some(r) = router("dhcp") else { return };
+    r.commit(LAN);
+    r.write("/dhcp-real", "");
+    r.write(
+        "/etc/config/network",
+        "config interface 'lan'\n\toption device 'br-lan'\n\toption proto 'static'\n\toption ipaddr '192.168.1.1'\n\
+         \toption netmask '255.255.255.0'\n",
+    );
+    let before = r.read("/etc/config/dhcp");
+    let record = r.init("start");
+    assert!(of(&record, "logger").is_empty(), "{record:?}");
+    let with = r.read("/etc/config/dhcp");
+    assert!(with.starts_with(&before) && with.contains("phoneprov_") && with.contains("192.168.1.1:8480"), "{with}");
+    assert_eq!(r.read("/tmp/run/phoneprov-config/dhcp"), with, "the agent sees what is so now");
+    r.init("restart");
+    assert_eq!(r.read("/etc/config/dhcp"), with);
+    r.init("stop");
+    assert_eq!(r.read("/etc/config/dhcp"), before, "without a trace");
 }
 
 #[test]
