@@ -80,7 +80,7 @@ pub struct Claim<'a> {
     pub vendor: &'a str,
     /// The address it has or gets, where one is named.
     pub ip: Option<Ipv4Addr>,
-    /// Does the neighbour table, or the router's own DHCP server, say the same of that address?
+    /// Does the neighbour table say the same of that address?
     pub confirmed: bool,
     /// On which device.
     pub device: usize,

@@ -227,8 +227,8 @@ impl Agent {
         let client = Client {
             mac,
             ip: Some(ip),
-            // a server gives one address to one client
-            confirmed: true,
+            // who takes a phone's MAC and another client id gets a lease in its name, without ever sending by that MAC
+            confirmed: false,
             device,
             class: class.as_deref(),
             hostname: clean("hostname", crate::bounds::DHCP_HOST_NAME),

@@ -351,6 +351,9 @@ fn the_hook_tells_of_leases() {
     );
     assert!(noted(&mut w, seen(mac(1), ip(2))), "the server gave it another address");
     assert_eq!(w.known(1).unwrap().ip, Some(ip(2)));
+    w.serve(5, "five");
+    assert!(noted(&mut w, seen(mac(5), ip(6))));
+    assert_eq!(w.known(5).unwrap().ip, Some(ip(5)), "it has spoken from there");
     assert!(!noted(&mut w, seen(Mac([2, 0, 0, 0, 0, 1]), ip(3))), "a stranger");
     assert!(!noted(&mut w, seen(mac(3), Ipv4Addr::new(10, 0, 0, 1))), "of a network that is not served");
     for bad in [
@@ -362,7 +365,7 @@ fn the_hook_tells_of_leases() {
     }
     w.dhcp_mode("off");
     assert!(!noted(&mut w, seen(mac(4), ip(4))));
-    assert_eq!(w.agent.directory.sorted().len(), 1);
+    assert_eq!(w.agent.directory.sorted().len(), 2);
 }
 
 #[test]
