@@ -31,6 +31,7 @@ fn one_network_in_a_jail() {
             "procd_set_param limits core=0 0",
             "procd_set_param stdout 1",
             "procd_set_param stderr 1",
+            "procd_set_param env PHONEPROV_FIXED=/etc/phoneprov /var/run/phoneprov ",
             "procd_set_param user phoneprov",
             "procd_set_param group phoneprov",
             "procd_set_param no_new_privs 1",
@@ -168,7 +169,7 @@ fn disabled_it_is_not_there_and_what_it_wrote_goes() {
     assert_eq!(of(&record, "procd_add_reload_interface_trigger"), [""; 0]);
     // switched on in LuCI, and off again
     r.commit(LAN);
-    assert_eq!(instance(&r.init("reload")).len(), 15);
+    assert_eq!(instance(&r.init("reload")).len(), 16);
     r.commit("\toption enabled '0'\n\tlist network 'lan'\n");
     let record = r.init("reload");
     assert!(instance(&record).is_empty(), "{record:?}");
@@ -229,12 +230,39 @@ fn a_reload_tells_the_agent_and_ends_it_only_where_it_must() {
 }
 
 #[test]
+fn what_the_agent_cannot_change_while_it_runs_starts_it_anew() {
+    let Some(r) = router("fixed") else { return };
+    for jailed in [true, false] {
+        r.commit(LAN);
+        let mut before = r.init("start");
+        for option in ["state_dir '/mnt/state'", "run_dir '/var/run/other'", "ca_file '/etc/ca.pem'", "port '80'"] {
+            r.commit(&format!("{LAN}\toption {option}\n"));
+            let record = r.init("reload");
+            assert_ne!(instance(&record), instance(&before), "{option}: procd sees it");
+            assert!(of(&record, "procd_send_signal").is_empty(), "{option}: {record:?}");
+            before = record;
+        }
+        // from one free port to another it goes without
+        r.commit(&format!("{LAN}\toption port '8000'\n"));
+        before = r.init("reload");
+        r.commit(&format!("{LAN}\toption port '9000'\n"));
+        let record = r.init("reload");
+        assert_eq!(instance(&record), instance(&before));
+        assert_eq!(of(&record, "procd_send_signal"), ["phoneprov * HUP"]);
+        assert_eq!(rules(&record), ["lan tcp 9000", "lan udp 5060"]);
+        if jailed {
+            r.remove("sbin/ujail");
+        }
+    }
+}
+
+#[test]
 fn a_failing_verb_is_said_and_does_not_keep_the_agent() {
     let Some(r) = router("dhcp fails") else { return };
     r.commit(LAN);
     r.write("/dhcp-fails", "");
     let record = r.init("start");
-    assert_eq!(instance(&record).len(), 15);
+    assert_eq!(instance(&record).len(), 16);
     assert!(of(&record, "logger").iter().any(|l| l.ends_with("phoneprov dhcp apply: no dnsmasq here")), "{record:?}");
 }
 
@@ -282,7 +310,7 @@ fn stop_restart_upgrade_shutdown_and_removal() {
     let asked = |record: &[String]| of(record, "phoneprov dhcp").join(" ");
     assert_eq!(asked(&r.init("start")), "apply");
     let record = r.init("restart");
-    assert_eq!((asked(&record), instance(&record).len()), ("apply".to_string(), 15), "written once, not removed");
+    assert_eq!((asked(&record), instance(&record).len()), ("apply".to_string(), 16), "written once, not removed");
     let record = r.init("shutdown");
     assert_eq!((asked(&record).as_str(), of(&record, "kill")), ("", vec!["phoneprov"]));
     let record = r.init("stop");
@@ -297,7 +325,7 @@ fn stop_restart_upgrade_shutdown_and_removal() {
     assert_eq!((asked(&record).as_str(), of(&record, "kill")), ("", vec!["phoneprov"]));
     let record = r.script("/package/postinst", &["configure"], &[("PKG_UPGRADE", "1")]);
     assert_eq!((links().as_str(), asked(&record).as_str()), ("K10phoneprov S95phoneprov", "apply"));
-    assert_eq!(instance(&record).len(), 15);
+    assert_eq!(instance(&record).len(), 16);
     let record = r.script("/package/prerm", &["remove"], &[]);
     assert_eq!((links().as_str(), asked(&record).as_str()), ("", "remove remove"));
     assert_eq!(of(&record, "kill"), ["phoneprov"]);
