@@ -103,10 +103,11 @@ fn fits(name: &str, all: &[Given]) -> Result<(), String> {
         }
     }
     let sizes: Vec<usize> = wire.iter().map(|(_, value)| value.len() + 2).collect();
-    if sizes.len() > 1 && !(have_room(sizes.iter()) && have_room(sizes.iter().rev())) {
+    if !(have_room(sizes.iter()) && have_room(sizes.iter().rev())) {
         let codes: Vec<String> = wire.iter().map(|(code, _)| code.to_string()).collect();
+        let what = if codes.len() > 1 { "options" } else { "option" };
         return Err(format!(
-            "vendor '{name}': DHCP options {} would be {} bytes long, and do not fit into a packet beside a lease; give it a \
+            "vendor '{name}': DHCP {what} {} would be {} bytes long, too long for a packet beside a lease; give it a \
              shorter url",
             codes.join(", "),
             sizes.iter().sum::<usize>()
@@ -263,7 +264,12 @@ mod test {
             // "http://192.168.1.1:8480/NAME/"
             told(name, &format!("{{upstream}}/{}", "x".repeat(n - 24 - name.len() - 1)), &NONE)
         };
-        assert_eq!(encode(&long("snom", 254).unwrap())[0].1.len(), 255);
+        // dnsmasq 2.90 leaves a longer one out, without a word, for clients that take 576 bytes (tests/lab/dhcp.rs)
+        assert_eq!(encode(&long("snom", 205).unwrap())[0].1.len(), 206);
+        assert_eq!(
+            long("snom", 206).unwrap_err(),
+            "vendor 'snom': DHCP option 66 would be 209 bytes long, too long for a packet beside a lease; give it a shorter url"
+        );
         assert_eq!(
             long("snom", 255).unwrap_err(),
             "vendor 'snom': DHCP option 66 would be 255 bytes long, and 254 is the limit; give it a shorter url"
@@ -274,7 +280,7 @@ mod test {
         // dnsmasq 2.90, a lease with domain, host name, two DNS servers and NTP: 110 arrives, of 120 only 66
         assert_eq!(
             long("mitel", 120).unwrap_err(),
-            "vendor 'mitel': DHCP options 66, 43 would be 251 bytes long, and do not fit into a packet beside a lease; \
+            "vendor 'mitel': DHCP options 66, 43 would be 251 bytes long, too long for a packet beside a lease; \
              give it a shorter url"
         );
         assert!(long("polycom", 120).is_ok() && long("polycom", 130).is_err());

@@ -263,3 +263,50 @@ fn each_of_two_networks_gets_its_own_router() {
         assert_eq!(got, (200, bodies[i].clone()));
     }
 }
+
+/// dnsmasq leaves out what does not fit into the client's packet. What `apply` writes fits, beside the whole lease.
+#[test]
+fn the_longest_urls_arrive_whole_beside_the_lease() {
+    let of = |start: &str, length: usize| format!("{start}{}/", "x".repeat(length - start.len() - 1));
+    // as long as `apply` takes them for a brand that is told once, and as the documentation promises for one told twice
+    let urls = [of("http://192.168.77.1:8480/snom/", 206), of("http://192.168.77.1:8480/mitel/", 101)];
+    let upstream = |url: &str| {
+        url.replacen("http://192.168.77.1:8480", "{upstream}", 1).replace("/snom", "").replace("/mitel", "")
+    };
+    let test = base("dhcp-long")
+        .vendor("snom", "00:04:13:*:*:*", &format!("{}?pass={{provpass}}", upstream(&urls[0]).trim_end_matches('/')))
+        .vendor("mitel", "00:08:5d:*:*:*", upstream(&urls[1]).trim_end_matches('/'));
+    let test = test.phone_by_dhcp("00:04:13:00:00:01", "br-lan").phone_by_dhcp("00:08:5d:00:00:02", "br-lan");
+    let Some(t) = test.start() else { return };
+    let ours = apply(&t);
+    // that promise holds even beside a lease with everything in it
+    let plain = || Spec::lan().line("dhcp-option=42,192.168.77.1");
+    let full = || plain().line("dhcp-option=42,192.168.77.1,192.168.77.2").line("dhcp-option=119,a.example,b.example");
+    let spec = |i: usize| if i == 0 { plain() } else { full() };
+    let names = ["snom-000413", "a-phone-with-a-name-of-forty-characters-"];
+    for client in CLIENTS {
+        for (i, url) in urls.iter().map(|u| u.trim_end_matches('/')).enumerate() {
+            let file = t.dir().join(format!("{client:?}-{i}.pcap"));
+            let cable = Capture::start(&t.phone(i).ns, "eth0", &file);
+            let ask = [12, 15, 28, 42, 43, 66, 119].iter().fold(Ask::by(client), |ask, n| ask.option(*n));
+            let ask = ask.hostname(names[i]);
+            let server = dnsmasq(&t, spec(i));
+            let without = ask.lease(t.phone(i), &cable);
+            drop(server);
+            let _server = dnsmasq(&t, spec(i).file(&ours));
+            let with = ask.lease(t.phone(i), &cable);
+            // more options than the packet has room for go into fields that are empty otherwise
+            let mut lease = lease_of(&with.ack);
+            let overloaded = lease.option(52).is_some();
+            lease.options.retain(|(number, _)| *number != 52);
+            if overloaded {
+                lease.sname.fill(0);
+                lease.file.fill(0);
+            }
+            assert_eq!(lease, lease_of(&without.ack), "{client:?} {i}");
+            assert_eq!(with.ack.option(66), Some(&[url.as_bytes(), &[0]].concat()[..]), "{client:?} {i}");
+            let part = inner(with.ack.option(43).unwrap_or_default()).into_iter().find(|p| p.0 == 2);
+            assert_eq!(part.map(|p| p.1), (i == 1).then(|| url.as_bytes().to_vec()), "{client:?} {i}");
+        }
+    }
+}

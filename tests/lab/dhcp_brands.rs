@@ -33,15 +33,7 @@ const CASES: &[Case] = &[
         Some("Polycom-VVX400"),
         &[(66, "http://192.168.77.1:8480/polycom/\\00"), (160, "http://192.168.77.1:8480/polycom/")],
     ),
-    case(
-        "00:80:f0:00:00:03",
-        Some("Panasonic"),
-        &[
-            (66, "http://192.168.77.1:8480/panasonic/Config{MAC}.cfg\\00"),
-            (159, "http://192.168.77.1:8480/panasonic/Config{MAC}.cfg"),
-            (160, "http://192.168.77.1:8480/panasonic/Config{MAC}.cfg"),
-        ],
-    ),
+    case("00:80:f0:00:00:03", Some("Panasonic"), &[(66, "http://192.168.77.1:8480/panasonic/Config{MAC}.cfg\\00")]),
     case(
         "0c:38:3e:00:00:04",
         Some("Fanvil X4"),

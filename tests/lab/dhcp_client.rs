@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// Which program asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Client {
 pub const CLIENTS: [Client; 3] = [Client::Udhcpc, Client::Dhclient, Client::Dhcpcd];
 
 /// The programs that a test with [`CLIENTS`] needs, and what captures and reads.
-pub const PROGRAMS: [&str; 6] = ["dnsmasq", "udhcpc", "dhclient", "dhcpcd", "tcpdump", "ip"];
+pub const PROGRAMS: [&str; 6] = ["dnsmasq", "udhcpc", "dhclient", "dhcpcd", "tcpdump", "tshark"];
 
 /// How one client asks.
 #[derive(Debug, Clone)]
@@ -146,8 +147,13 @@ impl Ask {
         c.arg("-pf").arg(dir.join("pid")).arg("-sf").arg(script).arg("eth0");
         let out = output(&mut c);
         // it stays to renew the lease: its job here is done
-        if let Ok(pid) = fs::read_to_string(dir.join("pid")) {
-            let _ = Command::new("kill").arg(pid.trim()).stderr(Stdio::null()).status();
+        let begin = Instant::now();
+        while out.status.success() && begin.elapsed() < Duration::from_secs(2) {
+            if let Some(pid) = fs::read_to_string(dir.join("pid")).ok().filter(|pid| pid.ends_with('\n')) {
+                let _ = Command::new("kill").arg(pid.trim()).stderr(Stdio::null()).status();
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
         out
     }

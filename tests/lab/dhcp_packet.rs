@@ -88,18 +88,12 @@ impl Packet {
         let dhcp = udp.get(8..usize::from(port(4)?))?;
         let address = |from: &[u8], i: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(from.get(i..i + 4)?).ok()?));
         let mac = |m: &[u8]| m.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(":");
-        let mut options = Vec::new();
-        let mut rest = dhcp.get(240..).filter(|_| dhcp.get(236..240) == Some(&[99, 130, 83, 99]))?;
-        loop {
-            match rest {
-                [0, after @ ..] => rest = after,
-                [255, ..] | [] => break,
-                [number, length, after @ ..] => {
-                    let length = usize::from(*length);
-                    options.push((*number, after.get(..length)?.to_vec()));
-                    rest = after.get(length..)?;
-                }
-                _ => return None,
+        let mut options = options(dhcp.get(240..).filter(|_| dhcp.get(236..240) == Some(&[99, 130, 83, 99]))?)?;
+        // option overload (RFC 2132 9.3): where there was no room, `file` and `sname` hold options, too
+        let overload = options.iter().find(|(n, _)| *n == 52).and_then(|(_, v)| v.first().copied()).unwrap_or(0);
+        for (bit, field) in [(1, dhcp.get(108..236)?), (2, dhcp.get(44..108)?)] {
+            if overload & bit != 0 {
+                options.extend(self::options(field)?);
             }
         }
         Some(Packet {
@@ -119,6 +113,23 @@ impl Packet {
             file: dhcp.get(108..236)?.to_vec(),
             options,
         })
+    }
+}
+
+/// Options until their end, pad left out; `None` when they are cut off.
+fn options(mut rest: &[u8]) -> Option<Vec<(u8, Vec<u8>)>> {
+    let mut all = Vec::new();
+    loop {
+        match rest {
+            [0, after @ ..] => rest = after,
+            [255, ..] | [] => return Some(all),
+            [number, length, after @ ..] => {
+                let length = usize::from(*length);
+                all.push((*number, after.get(..length)?.to_vec()));
+                rest = after.get(length..)?;
+            }
+            _ => return None,
+        }
     }
 }
 

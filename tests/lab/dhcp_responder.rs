@@ -43,13 +43,16 @@ fn capture(t: &Lab, phone: usize) -> Capture {
 /// dhcpcd of this phone sends a DHCPINFORM for the address it has. Gives the DHCP packets from the router's agent, all
 /// that came until half a second after the client's end, and whether the client was content.
 fn inform(t: &Lab, phone: usize, ask: &Ask) -> (Vec<Packet>, bool) {
-    let cable = capture(t, phone);
+    inform_on(&capture(t, phone), t, phone, ask)
+}
+
+fn inform_on(cable: &Capture, t: &Lab, phone: usize, ask: &Ask) -> (Vec<Packet>, bool) {
     let p = t.phone(phone);
     let out = ask.run(p, Some(p.ip));
     let sent = cable.wait("the INFORM itself", 0, |p| p.kind() == INFORM);
     assert_eq!((sent.ciaddr, &sent.chaddr), (p.ip, &p.mac), "{}", words(&out));
     std::thread::sleep(Duration::from_millis(500));
-    (from_router(&cable, &p.router_mac), out.status.success())
+    (from_router(cable, &p.router_mac), out.status.success())
 }
 
 /// By address or by MAC: nothing of the router's escapes.
@@ -70,7 +73,8 @@ fn an_inform_of_a_known_phone_is_answered_without_a_lease() {
     {
         for ask in [asking(), Ask::by(Client::Dhcpcd)] {
             let p = t.phone(phone);
-            let (answers, content) = inform(&t, phone, &ask);
+            let cable = capture(&t, phone);
+            let (answers, content) = inform_on(&cable, &t, phone, &ask);
             assert!(content, "the client takes it");
             assert_eq!(answers.len(), 1, "{answers:?}");
             let ack = &answers[0];
@@ -87,6 +91,14 @@ fn an_inform_of_a_known_phone_is_answered_without_a_lease() {
             assert!(!told.contains("pass="), "{told}");
             let subs = inner(ack.option(43).unwrap_or_default());
             assert_eq!(subs.len(), if phone == MITEL { 2 } else { 0 }, "{ack:?}");
+            // tshark sees no lease in it, and no mistake; and the box's own answer has no 66
+            let fields = ["dhcp.option.tftp_server_name"];
+            let ours = "dhcp.type == 2 && ip.src == 192.168.77.1 && dhcp.option.dhcp == 5 && dhcp.ip.your == 0.0.0.0 \
+                        && !(dhcp.option.type in {50, 51, 58, 59}) && !_ws.expert.severity >= 0x600000 && !_ws.malformed";
+            let seen = cable.tshark(ours, &fields);
+            assert!(seen.len() == 1 && seen[0][0].starts_with(url), "{seen:?}");
+            let others = cable.tshark("dhcp.type == 2 && ip.src == 192.168.77.14", &fields);
+            assert_eq!(others, [[""]], "the other server answers, too, and says nothing of phones");
             // what else it was asked for is not its business; 61 goes back as it came (RFC 6842)
             assert!(ack.options.iter().all(|(n, _)| [53, 54, 61, 66, 43].contains(n)), "{ack:?}");
         }

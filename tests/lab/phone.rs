@@ -111,9 +111,19 @@ impl Phone {
         (status, Body(std::fs::read(&file).unwrap_or_default()))
     }
 
-    /// A UDP socket of the phone.
+    /// A UDP socket of the phone. One just closed on this port may still be open for a moment in a program that another
+    /// test starts: it has all our descriptors from its fork to its exec.
     pub fn udp(&self, port: u16) -> UdpSocket {
-        self.ns.inside(|| UdpSocket::bind((self.ip, port))).unwrap_or_else(|e| panic!("{}:{port}: {e}", self.ip))
+        let begin = Instant::now();
+        loop {
+            match self.ns.inside(|| UdpSocket::bind((self.ip, port))) {
+                Ok(socket) => return socket,
+                Err(e) if e.kind() == io::ErrorKind::AddrInUse && begin.elapsed() < Duration::from_secs(1) => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(e) => panic!("{}:{port}: {e}", self.ip),
+            }
+        }
     }
 
     /// sipp sends this fixture as this phone would, on the port that real phone uses.

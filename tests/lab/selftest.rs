@@ -1,14 +1,22 @@
 //! The lab tests itself: a fault that is not the fault it says, or a sipp that says yes to anything, proves nothing.
 
+use crate::agent::Stored;
 use crate::build::{Lab, Test};
+use crate::dhcp_client::{Ask, CLIENTS, PROGRAMS};
+use crate::dhcp_packet::Capture;
+use crate::dhcpd::Spec;
+use crate::eventually;
 use crate::faulty::{Fault, Reply};
 use crate::http::{self, Answer};
+use crate::netns::run;
 use crate::phone::{GROUP, PATIENCE};
 use crate::sip;
 use crate::upstream::{Upstream, ADDRESS};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -225,4 +233,37 @@ fn phones_have_their_mac_and_a_way_to_the_router() {
         assert!(neighbours.contains(&p.mac), "{neighbours}");
     }
     assert!(t.phone(0).ns.run("cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6").starts_with('1'));
+}
+
+/// DHCP clients like to write into /etc/resolv.conf and to keep their leases where others find them; and the machine's own
+/// devices are not theirs.
+#[test]
+fn dhcp_clients_leave_nothing_on_the_machine() {
+    let test = Test::new("self-dhcp").phone_by_dhcp("00:04:13:00:00:01", "br-lan").without_agent();
+    let Some(t) = PROGRAMS.iter().fold(test, |test, program| test.needs(program)).start() else { return };
+    let machine = || {
+        let places = ["/etc/resolv.conf", "/run/dhcpcd", "/run/resolvconf", "/var/lib/dhcp", "/var/lib/dhcpcd"];
+        let files = places.map(|place| Stored::of(Path::new(place)));
+        (files, std::fs::read("/proc/sys/kernel/hostname").expect("a name"))
+    };
+    let before = machine();
+    let _server = Spec::lan().start(t.agent().router(), &t.dir().join("dnsmasq"));
+    let cable = Capture::start(&t.phone(0).ns, "eth0", &t.dir().join("phone.pcap"));
+    for client in CLIENTS {
+        let lease = Ask::by(client).hostname("x").class("y").option(66).lease(t.phone(0), &cable);
+        let first = &lease.packets[0];
+        assert_eq!((first.option(12), first.option(60)), (Some(&b"x"[..]), Some(&b"y"[..])), "{client:?}: {first:?}");
+        assert!([1, 3, 6, 66].iter().all(|n| lease.asked().contains(n)), "{client:?}: {first:?}");
+        // our reader and tshark see the same
+        let seen = cable.tshark("dhcp.option.dhcp == 5", &["dhcp.ip.your", "dhcp.hw.mac_addr"]);
+        let last = seen.last().expect("an ACK");
+        assert_eq!((&last[0], &last[1]), (&lease.ip().to_string(), &t.phone(0).mac), "{client:?}");
+        eventually(&format!("{client:?} ends"), Duration::from_secs(3), || {
+            let pids = run(Command::new("ip").args(["netns", "pids", t.phone(0).ns.name()]));
+            let names =
+                pids.lines().map(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default());
+            names.filter(|name| name.trim() != "tcpdump").count() == 0
+        });
+    }
+    assert_eq!(machine(), before);
 }

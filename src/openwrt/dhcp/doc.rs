@@ -39,9 +39,9 @@ or null), and `file` and `vendors`, or `removed_from`.
 const END: &str = "
 A name of a vendor that is not in this table gets option 66. `URL` is the one of the vendor's section on the LAN, without the provisioning password. A `url` that
 needs the MAC, for a brand that has no placeholder of its own, and any that needs `{model}`, `{version}`, `{ip}`, `{mac:}` or `{mac-}`, cannot be told by DHCP: let
-it end in a folder (`…/`), to which phones add their file names. Option 66 holds 254 characters, option 43 255 with all of its
-parts. What is told in several options must fit into a packet of 576 bytes beside the lease, for dnsmasq drops what does not: URLs of up to 100 characters always do. A URL is refused where it
-does not, with its length.
+it end in a folder (`…/`), to which phones add their file names. What is told must fit into
+a packet of 576 bytes beside the lease, for dnsmasq leaves out what does not, and says nothing: a URL that is told once may have 205 characters, and one of up to 100
+always fits. A longer one is refused, with its length.
 
 ## On OpenWrt
 
