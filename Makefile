@@ -7,6 +7,8 @@
 # make bench    figures, beside nginx and sipp
 # make demo     a snom and a Mitel phone, on loopback, no root
 # make fuzz     each target for SECONDS (60)
+# make ipk      dist/*.ipk, out of each dist/ARCHITECTURE/phoneprov, and their index: the folder is a feed for opkg
+# make apk      dist/apk/ARCHITECTURE/*.apk; needs apk-tools 3
 
 SECONDS ?= 60
 # labs spend their time waiting: more threads than cores, but time limits in them want a free core
@@ -14,7 +16,7 @@ THREADS ?= 3
 T ?=
 MINUTES ?= 60
 
-.PHONY: test lint audit unit lab faults soak bench demo fuzz peers
+.PHONY: test lint audit unit lab faults soak bench demo fuzz peers ipk apk
 
 test: peers lint unit lab fuzz
 
@@ -36,7 +38,7 @@ audit:
 	else echo "audit: known weaknesses were not checked: the advisory database cannot be fetched here"; fi
 
 unit:
-	cargo test --lib --bins --test store --test dhcp_apply
+	cargo test --lib --bins --test store --test dhcp_apply --test package
 	cargo test --doc
 
 lab:
@@ -70,3 +72,28 @@ fuzz:
 			-print_final_stats=1 >fuzz/$$target.log 2>&1 || { tail -60 fuzz/$$target.log; exit 1; }; \
 		grep -E '^stat::number_of_executed_units|^Done' fuzz/$$target.log; \
 	done
+
+PACK = openwrt-package/pack/pack.sh
+
+# pack FORMAT FOLDER: a package of each binary that there is
+define pack
+@set -e; \
+found=; \
+for binary in dist/*/phoneprov; do \
+	[ -f "$$binary" ] || continue; \
+	found=1; \
+	architecture=$$(basename "$$(dirname "$$binary")"); \
+	$(PACK) $(1) "$$architecture" "$$binary" $(2); \
+done; \
+[ -n "$$found" ] || { echo "dist/ has no ARCHITECTURE/phoneprov: build them first (make cross)" >&2; exit 1; }
+@[ -e luci-app/Makefile ] || echo "luci-app-phoneprov is left out: there is no luci-app/ yet"
+endef
+
+ipk:
+	@rm -f dist/*.ipk dist/Packages dist/Packages.gz
+	$(call pack,ipk,dist)
+	@$(PACK) index dist
+
+apk:
+	@rm -rf dist/apk
+	$(call pack,apk,"dist/apk/$$architecture")

@@ -21,6 +21,8 @@ pub(super) struct Args {
     pub(super) vendor: Option<String>,
     pub(super) mac: Option<Mac>,
     pub(super) reboot: bool,
+    /// Name or number of the user to become.
+    pub(super) user: Option<String>,
     pub(super) verbose: bool,
     /// Folder of OpenWrt's own config files; `None`: [`UCI`].
     pub(super) uci: Option<PathBuf>,
@@ -45,6 +47,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         vendor: None,
         mac: None,
         reboot: false,
+        user: None,
         verbose: false,
         uci: None,
         no_reload: false,
@@ -75,6 +78,10 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             Long("reboot") => {
                 used.push("reboot");
                 out.reboot = true;
+            }
+            Long("user") => {
+                used.push("user");
+                out.user = Some(text(parser.value().map_err(|e| e.to_string())?)?);
             }
             Long("verbose") | Short('v') => {
                 used.push("verbose");

@@ -9,9 +9,12 @@ mod demo;
 mod dhcp;
 mod events;
 mod forget;
+mod handover;
 mod harden;
 mod phone;
 mod phones;
+mod prepare;
+mod privileges;
 mod probe;
 mod refresh;
 mod reject;
@@ -22,6 +25,7 @@ mod setup;
 mod softphone;
 mod status;
 mod text;
+mod user;
 
 use args::Args;
 use std::ffi::OsString;
@@ -46,10 +50,17 @@ struct Verb {
 const VERBS: &[Verb] = &[
     Verb {
         name: "run",
-        args: "[--device D]... [--uci DIR]",
+        args: "[--device D]... [--uci DIR] [--user U]",
         help: "the agent, in the foreground; logs to stderr. SIGHUP reads the config again, SIGTERM ends",
-        options: &["device", "uci", "verbose"],
+        options: &["device", "uci", "user", "verbose"],
         run: run::run,
+    },
+    Verb {
+        name: "prepare",
+        args: "[--user U]",
+        help: "as root: make the folders of the config, and give them to the user that the agent runs as",
+        options: &["user"],
+        run: prepare::run,
     },
     Verb {
         name: "demo",

@@ -1,7 +1,7 @@
 //! `phoneprov run`: the agent in the foreground.
 
 use super::args::Args;
-use super::setup;
+use super::{privileges, setup};
 use super::{DONE, FAILED};
 use crate::net::runtime::{DeviceSource, Options, Runtime, Signals};
 use log::LevelFilter;
@@ -34,6 +34,8 @@ pub(super) fn run(args: &Args) -> i32 {
 }
 
 fn start(args: &Args) -> Result<Runtime, String> {
+    // first of all: a reload that comes early must not end the agent
+    let signals = signals().map_err(|e| format!("cannot catch signals: {e}"))?;
     let (config, warnings) = setup::config(args).map_err(|e| e.to_string())?;
     for warning in warnings {
         log::warn!("{warning}");
@@ -42,15 +44,34 @@ fn start(args: &Args) -> Result<Runtime, String> {
         return Err(format!("{}: option enabled is 0; set it to 1", args.config.display()));
     }
     let devices = setup::devices(args, &config)?;
+    // no thread runs yet, and nothing is open
+    log::info!("agent: {}", privileges::settle(args.user.as_deref(), &config.agent)?);
+    if let Err(e) = std::fs::File::open(&args.config) {
+        log::warn!(
+            "{}: the agent cannot read it again as this user ({e}), so SIGHUP will change nothing; let the user's \
+             group read it, or restart the agent after a change",
+            args.config.display()
+        );
+    }
     let dhcp_settings = Some(setup::dhcp_settings(args));
     let again = args.clone();
+    let named = (config.agent.networks.clone(), config.agent.devices.clone());
+    let served = devices.clone();
     let reload = move || match setup::config(&again) {
         Ok((config, warnings)) => {
             warnings.iter().for_each(|w| log::warn!("{w}"));
             if !config.agent.enabled {
                 log::warn!("option enabled is 0 now: a running agent is ended by /etc/init.d/phoneprov stop");
             }
-            let devices = setup::devices(&again, &config)?;
+            let devices = match setup::devices(&again, &config) {
+                Ok(devices) => devices,
+                // what root could look up at the start, the agent's user perhaps cannot
+                Err(why) if named == (config.agent.networks.clone(), config.agent.devices.clone()) => {
+                    log::warn!("{why}; the devices served until now stay");
+                    served.clone()
+                }
+                Err(why) => return Err(why),
+            };
             Ok((config, devices))
         }
         Err(problems) => Err(problems.to_string()),
@@ -61,7 +82,7 @@ fn start(args: &Args) -> Result<Runtime, String> {
         devices: DeviceSource::Named(devices),
         sip_port: 5060,
         dhcp_settings,
-        signals: Some(signals().map_err(|e| format!("cannot catch signals: {e}"))?),
+        signals: Some(signals),
     };
     Runtime::start(options)
 }

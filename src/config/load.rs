@@ -59,7 +59,9 @@ pub fn load(path: &Path, known: &[KnownVendor]) -> Result<Loaded, Problems> {
         }
     };
     let (config, mut problems) = read_all(text, &name, known, cfg!(feature = "https"));
-    if mode & 0o077 != 0 && !config.agent.provpass.is_empty() {
+    // root may let the agent's group read what is his
+    let (mode, allowed) = (meta.mode(), if meta.uid() == 0 { 0o740 } else { 0o700 });
+    if mode & 0o777 & !allowed != 0 && !config.agent.provpass.is_empty() {
         let message = format!(
             "holds provpass, but others than its owner have access (mode {:04o}); run: chmod 600 {name}",
             mode & 0o7777
@@ -85,7 +87,9 @@ mod test {
     #[test]
     fn a_password_that_others_can_read_is_warned_of() {
         let text = b"config agent 'main'\n\toption provpass 'geheim'\n";
-        for (mode, warnings) in [(0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1)] {
+        let by_root = rustix::process::geteuid().is_root();
+        let group = if by_root { 0 } else { 1 };
+        for (mode, warnings) in [(0o600, 0), (0o400, 0), (0o640, group), (0o660, 1), (0o604, 1)] {
             let (_dir, path) = file(text, mode);
             let loaded = load(&path, &[]).unwrap();
             assert_eq!(loaded.warnings.len(), warnings, "{mode:o} {:?}", loaded.warnings);

@@ -28,6 +28,10 @@ pub struct Agent {
     pub(crate) verbose: bool,
     /// Options of prlimit, such as `--nofile=40`.
     pub(crate) limits: Vec<String>,
+    /// The words before it on the command line: `setpriv …`.
+    pub(crate) through: Vec<String>,
+    /// `--user`, unless it starts as somebody else.
+    pub(crate) user: Option<String>,
     /// Folder of OpenWrt's config files, in place of /etc/config.
     pub(crate) uci: Option<PathBuf>,
     /// Capabilities that it does not have, such as `net_raw`.
@@ -76,15 +80,30 @@ impl Agent {
             let list: Vec<String> = self.lacks.iter().map(|name| format!("-{name}")).collect();
             c.arg("setpriv").arg(format!("--bounding-set={}", list.join(",")));
         }
-        c.arg(binary())
+        c.args(&self.through);
+        let program = match self.through.is_empty() {
+            true => binary(),
+            false => self.copy(),
+        };
+        c.arg(program)
             .args(["run", "--config"])
             .arg(&self.config)
+            .args(self.user.iter().flat_map(|u| ["--user", u]))
             .args(self.verbose.then_some("--verbose"))
             .args(self.uci.iter().flat_map(|dir| ["--uci".as_ref(), dir.as_os_str()]))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor"))
             .stderr(log);
         *slot = Some(c.spawn().expect("the agent starts"));
+    }
+
+    /// The binary at a place where everybody can start it.
+    pub fn copy(&self) -> PathBuf {
+        let copy = self.config.with_file_name("phoneprov");
+        if !copy.exists() {
+            fs::copy(binary(), &copy).expect("copied");
+        }
+        copy
     }
 
     /// Waits until `status` answers; panics with the log when it ends instead, or takes 10 s.

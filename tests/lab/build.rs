@@ -8,6 +8,7 @@ use crate::upstream::{self, Running, Upstream};
 use crate::{bodies, faulty, tls};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{chown, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -15,6 +16,8 @@ use tempfile::TempDir;
 
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
 const PORT: u16 = 8480;
+/// Whom the agents become: nobody of this machine.
+pub const USER: u32 = 5960;
 
 /// What a lab shall be. Phones get 192.168.77.11, .12, … in the order of the calls.
 pub struct Test {
@@ -28,6 +31,8 @@ pub struct Test {
     extra: String,
     verbose: bool,
     limits: Vec<String>,
+    through: Vec<String>,
+    user: Option<String>,
     lacks: Vec<String>,
     uci: Vec<(String, String)>,
     network: bool,
@@ -70,6 +75,8 @@ impl Test {
             extra: String::new(),
             verbose: true,
             limits: Vec::new(),
+            through: Vec::new(),
+            user: Some(USER.to_string()),
             lacks: Vec::new(),
             uci: Vec::new(),
             network: false,
@@ -164,6 +171,19 @@ impl Test {
         self
     }
 
+    /// The user that the agent becomes by itself; `None`: whom it takes when nobody is named.
+    pub fn user(mut self, user: Option<&str>) -> Test {
+        self.user = user.map(str::to_string);
+        self
+    }
+
+    /// It is started through this command line, not by root: `setpriv …`.
+    pub fn through(mut self, line: &str) -> Test {
+        self.through = line.split_whitespace().map(str::to_string).collect();
+        self.user = None;
+        self
+    }
+
     /// A file of OpenWrt's config, such as `dhcp`; the agent looks for them in `{dir}/config`.
     pub fn uci(mut self, file: &str, text: &str) -> Test {
         self.uci.push((file.into(), text.into()));
@@ -217,6 +237,7 @@ impl Test {
             return None;
         }
         let dir = TempDir::with_prefix_in(format!("{}-", self.name), crate::scratch()).expect("a folder");
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).expect("the agent's user finds its way");
         let serial = netns::serial();
         let wan = Ns::new(serial, "wan");
         let router = Ns::new(serial, "router");
@@ -325,7 +346,9 @@ impl Test {
         text.push_str(&self.extra);
         let config = dir.join("phoneprov.uci");
         fs::write(&config, text).expect("written");
-        netns::run(Command::new("chmod").arg("600").arg(&config));
+        // as the init script leaves it: root's, and readable for the agent
+        fs::set_permissions(&config, fs::Permissions::from_mode(0o640)).expect("set");
+        chown(&config, None, Some(USER)).expect("root may");
         Agent {
             router,
             config,
@@ -334,6 +357,8 @@ impl Test {
             log: dir.join("agent.log"),
             verbose: self.verbose,
             limits: self.limits.clone(),
+            through: self.through.clone(),
+            user: self.user.clone(),
             lacks: self.lacks.clone(),
             uci: (!self.uci.is_empty()).then_some(uci),
             http: SocketAddr::from((ROUTER, PORT)),

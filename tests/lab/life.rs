@@ -192,7 +192,7 @@ fn a_second_agent_goes_and_the_first_stays() {
     let one = t.put_snom(0, "one");
     let mut c = t.agent().router().command(binary());
     let begin = Instant::now();
-    let out = c.args(["run", "--config"]).arg(t.agent().config_file()).output().expect("it runs");
+    let out = c.args(["run", "--user", "5960", "--config"]).arg(t.agent().config_file()).output().expect("it runs");
     let err = String::from_utf8_lossy(&out.stderr).into_owned() + &String::from_utf8_lossy(&out.stdout);
     assert_eq!(out.status.code(), Some(1), "{err}");
     assert!(err.contains("run/control.sock: another agent is running on it; stop that one first"), "{err}");

@@ -44,6 +44,7 @@ mod hostile;
 mod killed;
 mod life;
 mod pnp;
+mod privileges;
 mod secrets;
 mod selftest;
 mod soak;
