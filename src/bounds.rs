@@ -124,3 +124,10 @@ pub const FILE_TRIES: usize = 20;
 pub const FILE_TEMPORARIES: usize = 64;
 /// Seconds for dnsmasq's init script to end. It probes for other DHCP servers, some seconds for each device.
 pub const RELOAD_SECONDS: u64 = 60;
+
+/// Time after an answer in which the provisioner has none for the same phone: phones ask twice in a row.
+pub const PROVISIONER_PAUSE: std::time::Duration = std::time::Duration::from_secs(6);
+/// Phones whose last answer the provisioner remembers: 5,000 requests a second for as long as the pause.
+pub const PROVISIONER_RECENT: usize = 32 * 1024;
+/// Lines of one phone. The largest desk phones have 16 accounts; a base for handsets 30.
+pub const PROVISIONER_LINES: usize = 64;

@@ -2,15 +2,19 @@
 //!
 //! What renders and decides has no clock and no socket. The words: [`documents`]; how text is made of them:
 //! [`fill`], [`xml`], [`plain`], [`keys`], [`phone`] (the values of placeholders), [`places`]; all of it together: [`render`].
-//! [`memory`] is the index of documents that requests are answered from.
+//! [`answer`] decides about a request, with [`limit`], [`firmware`] and [`rest`] beside it. [`memory`] is the index of documents that requests are answered from.
 
+pub mod answer;
 pub mod documents;
 pub mod fill;
+pub mod firmware;
 pub mod json;
 pub mod keys;
+pub mod limit;
 pub mod memory;
 pub mod phone;
 pub mod places;
 pub mod plain;
 pub mod render;
+pub mod rest;
 pub mod xml;

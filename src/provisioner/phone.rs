@@ -169,7 +169,7 @@ impl Phone {
             "ACCOUNT" => number(self.template.key_counter, index, 0),
             "LANGUAGE_IDX" => place.language(|l| l.yealink).to_string(),
             "LANGUAGE_URL" => {
-                let folder = line.device.provstring.rsplit_once('/').map_or(".", |(folder, _)| folder);
+                let folder = line.device.provstring.rsplit_once('/').map_or("", |(folder, _)| folder);
                 format!("{folder}/lang/{}.txt", place.language(|l| l.yealink))
             }
             "TIMEZONE_NR" => zone(place.zone.yealink),

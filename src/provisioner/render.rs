@@ -34,7 +34,7 @@ impl Sections<'_> {
         match self.phone.template.generator {
             Generator::Xml => xml::section(&mut self.out, section, &filled),
             Generator::Plain => {
-                let text = plain::section(section, self.delimiter, &filled);
+                let text = plain::section(section, self.delimiter, self.phone.is_m3(), &filled);
                 if !text.is_empty() {
                     self.out.push_str(&text);
                     self.out.push('\n');
@@ -52,11 +52,10 @@ impl Sections<'_> {
 pub fn config(phone: &Phone, documents: &dyn Documents) -> Result<Rendered, BadName> {
     let t = &*phone.template;
     let last = phone.lines.len().saturating_sub(1);
-    let delimiter = match (phone.brand, phone.is_m3()) {
-        // the m3's values have their blank in the template
-        (Brand::Mitel, _) | (_, true) => ":",
-        (Brand::Snom, _) => ": ",
-        (Brand::Yealink, _) => " = ",
+    let delimiter = match phone.brand {
+        Brand::Mitel => ":",
+        Brand::Snom => ": ",
+        Brand::Yealink => " = ",
     };
     let mut s = Sections { phone, delimiter, out: String::new() };
     let first = phone.lines.first();
@@ -115,7 +114,7 @@ pub fn boot(phone: &Phone) -> Rendered {
         (Brand::Mitel, "PROV_SERVER_URL") => Some(phone.host.clone()),
         _ => None,
     };
-    let text = plain::section(&phone.template.base, ": ", &|text| fill(text, &value));
+    let text = plain::section(&phone.template.base, ": ", false, &|text| fill(text, &value));
     Rendered { content_type: HTML, body: text.into_bytes() }
 }
 
