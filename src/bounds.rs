@@ -131,3 +131,11 @@ pub const PROVISIONER_PAUSE: std::time::Duration = std::time::Duration::from_sec
 pub const PROVISIONER_RECENT: usize = 32 * 1024;
 /// Lines of one phone. The largest desk phones have 16 accounts; a base for handsets 30.
 pub const PROVISIONER_LINES: usize = 64;
+/// Bytes of one document of the provisioner. The largest template has 60 KiB.
+pub const PROVISIONER_DOCUMENT: u64 = 4 * 1024 * 1024;
+/// Documents of a folder: ten for each of 50,000 phones. A folder with more than these is another one by mistake.
+pub const PROVISIONER_DOCUMENTS: usize = 500_000;
+/// Folders within folders of a store: `account/aa/bb/…` has three.
+pub const PROVISIONER_DEPTH: usize = 8;
+/// Files that are looked at before requests are answered again, while a store is watched.
+pub const PROVISIONER_WATCH: usize = 2048;

@@ -3,6 +3,7 @@
 use super::{Verb, VERBS};
 use crate::proto::mac::Mac;
 use lexopt::prelude::*;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -10,6 +11,9 @@ use std::path::PathBuf;
 pub(super) const CONFIG: &str = "/etc/config/phoneprov";
 /// Where OpenWrt has the config files of all packages.
 pub(super) const UCI: &str = "/etc/config";
+
+/// Options that take one word, and are only looked at by the verbs that have them.
+const WORDS: &[&str] = &["store", "file", "host"];
 
 /// What was given.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub(super) struct Args {
     /// Folder of OpenWrt's own config files; `None`: [`UCI`].
     pub(super) uci: Option<PathBuf>,
     pub(super) no_reload: bool,
+    /// Values of [`WORDS`].
+    pub(super) words: BTreeMap<&'static str, String>,
     /// Arguments that are no options.
     pub(super) rest: Vec<String>,
 }
@@ -48,6 +54,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         verbose: false,
         uci: None,
         no_reload: false,
+        words: BTreeMap::new(),
         rest: Vec::new(),
     };
     let mut verb: Option<&'static Verb> = None;
@@ -87,6 +94,11 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             Long("no-reload") => {
                 used.push("no-reload");
                 out.no_reload = true;
+            }
+            Long(name) if WORDS.contains(&name) => {
+                let name = WORDS.iter().copied().find(|w| *w == name).unwrap_or_default();
+                used.push(name);
+                out.words.insert(name, text(parser.value().map_err(|e| e.to_string())?)?);
             }
             Value(value) => {
                 let value = text(value)?;

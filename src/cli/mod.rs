@@ -11,6 +11,8 @@ mod phone;
 mod phones;
 mod probe;
 mod refresh;
+#[cfg(feature = "provisioner")]
+mod render;
 mod resync;
 mod run;
 mod setup;
@@ -92,6 +94,14 @@ const VERBS: &[Verb] = &[
         help: "what dnsmasq tells phones by DHCP: show it, write it, take it away; seen: for the hook of the router's DHCP server",
         options: &["uci", "device", "no-reload"],
         run: dhcp::run,
+    },
+    #[cfg(feature = "provisioner")]
+    Verb {
+        name: "render",
+        args: "--store DIR --mac M [--file F]",
+        help: "print a phone's configuration as the provisioner would send it",
+        options: &["store", "mac", "file", "host"],
+        run: render::run,
     },
 ];
 

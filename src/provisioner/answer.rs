@@ -116,6 +116,16 @@ pub enum File {
     Boot,
 }
 
+impl File {
+    /// By the name of the file that a phone asks for.
+    pub fn named(name: &str) -> File {
+        match name.to_ascii_lowercase().as_str() {
+            "aastra.cfg" | "startup.cfg" | "yealink.cfg" => File::Boot,
+            _ => File::Config,
+        }
+    }
+}
+
 impl Brand {
     /// By the path's folder, or a template's `endpoint_brand`. What has no folder of its own is served in snom's.
     pub fn of(name: &str) -> Option<Brand> {

@@ -40,6 +40,8 @@ pub enum Document {
 pub struct Device {
     /// `_id`
     pub id: String,
+    /// Under what it is stored, where that is another name.
+    pub stored: String,
     /// Name of the database that it is in.
     pub database: Arc<str>,
     /// `mac_address`
@@ -218,6 +220,7 @@ impl Device {
             return Err("mac_address is no MAC; write it as 00:04:13:aa:bb:cc".to_string());
         };
         Ok(Document::Device(Device {
+            stored: id.clone(),
             id,
             database: database.clone(),
             mac,

@@ -79,6 +79,45 @@ impl Json {
         out
     }
 
+    /// JSON for people: a line each, two blanks a level, UTF-8.
+    pub fn to_pretty(&self) -> String {
+        let mut out = String::new();
+        self.write_pretty(&mut out, 0);
+        out.push('\n');
+        out
+    }
+
+    fn write_pretty(&self, out: &mut String, depth: usize) {
+        let line = |out: &mut String, depth: usize| {
+            out.push('\n');
+            (0..depth).for_each(|_| out.push_str("  "));
+        };
+        match self {
+            Json::Array(items) if !items.is_empty() => {
+                for (i, item) in items.iter().enumerate() {
+                    out.push(if i == 0 { '[' } else { ',' });
+                    line(out, depth + 1);
+                    item.write_pretty(out, depth + 1);
+                }
+                line(out, depth);
+                out.push(']');
+            }
+            Json::Object(entries) if !entries.is_empty() => {
+                for (i, (key, value)) in entries.iter().enumerate() {
+                    out.push(if i == 0 { '{' } else { ',' });
+                    line(out, depth + 1);
+                    out.push_str(&serde_json::Value::from(key.as_str()).to_string());
+                    out.push_str(": ");
+                    value.write_pretty(out, depth + 1);
+                }
+                line(out, depth);
+                out.push('}');
+            }
+            Json::String(s) => out.push_str(&serde_json::Value::from(s.as_str()).to_string()),
+            other => other.write(out),
+        }
+    }
+
     fn write(&self, out: &mut String) {
         match self {
             Json::Null => out.push_str("null"),
@@ -230,6 +269,12 @@ mod test {
     }
 
     #[test]
+    fn pretty() {
+        let json = Json::parse(r#"{"a":[1,"é/"],"b":{},"c":[]}"#.as_bytes()).unwrap();
+        assert_eq!(json.to_pretty(), "{\n  \"a\": [\n    1,\n    \"é/\"\n  ],\n  \"b\": {},\n  \"c\": []\n}\n");
+    }
+
+    #[test]
     fn ascii() {
         let text = Json::string("a/\"\\\n\u{1}\u{7f}é😀");
         assert_eq!(text.to_ascii(), "\"a\\/\\\"\\\\\\n\\u0001\u{7f}\\u00e9\\ud83d\\ude00\"");
@@ -239,7 +284,8 @@ mod test {
         #[test]
         fn there_and_back(text in ".{0,40}", bytes: Vec<u8>) {
             let json = Json::Object(vec![(text.clone(), Json::Array(vec![Json::string(text), Json::Null]))]);
-            proptest::prop_assert_eq!(Json::parse(json.to_ascii().as_bytes()), Ok(json));
+            proptest::prop_assert_eq!(Json::parse(json.to_ascii().as_bytes()), Ok(json.clone()));
+            proptest::prop_assert_eq!(Json::parse(json.to_pretty().as_bytes()), Ok(json));
             if let Ok(json) = Json::parse(&bytes) {
                 proptest::prop_assert_eq!(Json::parse(json.to_ascii().as_bytes()), Ok(json));
             }

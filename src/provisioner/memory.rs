@@ -13,24 +13,28 @@ pub const TEMPLATES: &str = "brand_provisioner";
 
 type Id = (Arc<str>, String);
 
+/// A document and the name under which it is stored: one that has got another name is not to be removed with the old.
+type Stored<T> = (Arc<T>, String);
+
 /// Documents by what they are looked up by.
 #[derive(Default)]
 pub struct Memory {
     devices: HashMap<Mac, Vec<Arc<Device>>>,
-    accounts: HashMap<Id, Arc<Account>>,
-    users: HashMap<Id, Arc<User>>,
-    templates: HashMap<String, Arc<Template>>,
-    tree: Option<Arc<Json>>,
+    accounts: HashMap<Id, Stored<Account>>,
+    users: HashMap<Id, Stored<User>>,
+    templates: HashMap<String, Stored<Template>>,
+    tree: Option<Stored<Json>>,
     /// What each document was taken for: so that it can be found again when it is changed or removed.
     known: HashMap<Id, Kind>,
     databases: HashMap<String, Arc<str>>,
 }
 
+/// With what it is looked up by: ids are those in the documents, whatever they are stored as.
 enum Kind {
     Device(Mac),
-    Account,
-    User,
-    Template,
+    Account(String),
+    User(String),
+    Template(String),
     Tree,
 }
 
@@ -68,23 +72,26 @@ impl Memory {
                     (&d.database, &d.mac_text, &d.id)
                 }
                 let at = lines.partition_point(|line| order(line) < order(&device));
-                lines.insert(at, Arc::new(Device { id: id.to_string(), ..device }));
+                lines.insert(at, Arc::new(Device { stored: id.to_string(), ..device }));
                 kind
             }
             Document::Account(account) if of_account => {
-                self.accounts.insert((database.clone(), id.to_string()), Arc::new(account));
-                Kind::Account
+                let kind = Kind::Account(account.id.clone());
+                self.accounts.insert((database.clone(), account.id.clone()), (Arc::new(account), id.to_string()));
+                kind
             }
             Document::User(user) if of_account => {
-                self.users.insert((database.clone(), id.to_string()), Arc::new(user));
-                Kind::User
+                let kind = Kind::User(user.id.clone());
+                self.users.insert((database.clone(), user.id.clone()), (Arc::new(user), id.to_string()));
+                kind
             }
             Document::Template(template) if !of_account => {
-                self.templates.insert(id.to_string(), Arc::new(*template));
-                Kind::Template
+                let kind = Kind::Template(template.id.clone());
+                self.templates.insert(template.id.clone(), (Arc::new(*template), id.to_string()));
+                kind
             }
             Document::Tree(tree) if !of_account => {
-                self.tree = Some(Arc::new(tree));
+                self.tree = Some((Arc::new(tree), id.to_string()));
                 Kind::Tree
             }
             _ => return Ok(()),
@@ -100,16 +107,16 @@ impl Memory {
         match self.known.remove(&key) {
             Some(Kind::Device(mac)) => {
                 if let Some(lines) = self.devices.get_mut(&mac) {
-                    lines.retain(|line| line.database != key.0 || line.id != key.1);
+                    lines.retain(|line| line.database != key.0 || line.stored != key.1);
                     if lines.is_empty() {
                         self.devices.remove(&mac);
                     }
                 }
             }
-            Some(Kind::Account) => _ = self.accounts.remove(&key),
-            Some(Kind::User) => _ = self.users.remove(&key),
-            Some(Kind::Template) => _ = self.templates.remove(&key.1),
-            Some(Kind::Tree) => self.tree = None,
+            Some(Kind::Account(id)) => forget(&mut self.accounts, (key.0, id), &key.1),
+            Some(Kind::User(id)) => forget(&mut self.users, (key.0, id), &key.1),
+            Some(Kind::Template(id)) => forget(&mut self.templates, id, &key.1),
+            Some(Kind::Tree) => self.tree = self.tree.take().filter(|(_, stored)| *stored != key.1),
             None => {}
         }
     }
@@ -129,6 +136,12 @@ impl Memory {
     }
 }
 
+fn forget<K: std::hash::Hash + Eq, T>(of: &mut HashMap<K, Stored<T>>, key: K, stored: &str) {
+    if of.get(&key).is_some_and(|(_, name)| name == stored) {
+        of.remove(&key);
+    }
+}
+
 /// Is this an account's database, and not one of its monthly ones (`account/…-201604`)?
 fn is_account(database: &str) -> bool {
     let named = database.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("account/"));
@@ -142,19 +155,19 @@ impl Documents for Memory {
     }
 
     fn account(&self, database: &str, id: &str) -> Option<Arc<Account>> {
-        self.accounts.get(&self.id(database, id)?).cloned()
+        self.accounts.get(&self.id(database, id)?).map(|(a, _)| a.clone())
     }
 
     fn user(&self, database: &str, id: &str) -> Option<Arc<User>> {
-        self.users.get(&self.id(database, id)?).cloned()
+        self.users.get(&self.id(database, id)?).map(|(u, _)| u.clone())
     }
 
     fn template(&self, id: &str) -> Option<Arc<Template>> {
-        self.templates.get(id).cloned()
+        self.templates.get(id).map(|(t, _)| t.clone())
     }
 
     fn tree(&self) -> Option<Arc<Json>> {
-        self.tree.clone()
+        self.tree.as_ref().map(|(t, _)| t.clone())
     }
 }
 
