@@ -25,7 +25,7 @@ lint:
 	cargo clippy --no-default-features -- -D warnings
 
 unit:
-	cargo test --lib --bins --test store --test dhcp_apply --test golden
+	cargo test --lib --bins --test store --test dhcp_apply --test golden --test provisioner
 	cargo test --doc
 
 lab:

@@ -129,6 +129,10 @@ pub const RELOAD_SECONDS: u64 = 60;
 pub const PROVISIONER_PAUSE: std::time::Duration = std::time::Duration::from_secs(6);
 /// Phones whose last answer the provisioner remembers: 5,000 requests a second for as long as the pause.
 pub const PROVISIONER_RECENT: usize = 32 * 1024;
+/// Open connections of the provisioner: agents and phones of many offices.
+pub const PROVISIONER_CONNECTIONS: usize = 1024;
+/// Of these, from one address: a reverse proxy, or an office behind NAT, has all of its phones there.
+pub const PROVISIONER_PER_ADDRESS: usize = 512;
 /// Lines of one phone. The largest desk phones have 16 accounts; a base for handsets 30.
 pub const PROVISIONER_LINES: usize = 64;
 /// Bytes of one document of the provisioner. The largest template has 60 KiB.

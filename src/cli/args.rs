@@ -13,7 +13,7 @@ pub(super) const CONFIG: &str = "/etc/config/phoneprov";
 pub(super) const UCI: &str = "/etc/config";
 
 /// Options that take one word, and are only looked at by the verbs that have them.
-const WORDS: &[&str] = &["store", "file", "host"];
+const WORDS: &[&str] = &["store", "file", "host", "listen"];
 
 /// What was given.
 #[derive(Debug)]

@@ -10,6 +10,8 @@ mod forget;
 mod phone;
 mod phones;
 mod probe;
+#[cfg(feature = "provisioner")]
+mod provisioner;
 mod refresh;
 #[cfg(feature = "provisioner")]
 mod render;
@@ -102,6 +104,14 @@ const VERBS: &[Verb] = &[
         help: "print a phone's configuration as the provisioner would send it",
         options: &["store", "mac", "file", "host"],
         run: render::run,
+    },
+    #[cfg(feature = "provisioner")]
+    Verb {
+        name: "provisioner",
+        args: "--store DIR [--listen ADDRESS:PORT]",
+        help: "serve phones and web UIs from a store, in the foreground; logs to stderr",
+        options: &["store", "listen", "verbose"],
+        run: provisioner::run,
     },
 ];
 

@@ -74,7 +74,7 @@ fn needs_restart(first: &Agent, now: &Agent) {
     }
 }
 
-fn signals() -> std::io::Result<Signals> {
+pub(super) fn signals() -> std::io::Result<Signals> {
     let (end, raise_end) = UnixStream::pair()?;
     let (reload, raise_reload) = UnixStream::pair()?;
     end.set_nonblocking(true)?;

@@ -13,6 +13,8 @@ mod fetch;
 mod http;
 mod mailbox;
 mod neighbours;
+#[cfg(feature = "provisioner")]
+pub mod provisioner;
 pub mod runtime;
 mod sip;
 mod stream;
