@@ -143,3 +143,5 @@ pub const PROVISIONER_DOCUMENTS: usize = 500_000;
 pub const PROVISIONER_DEPTH: usize = 8;
 /// Files that are looked at before requests are answered again, while a store is watched.
 pub const PROVISIONER_WATCH: usize = 2048;
+/// Elements within elements of a phone's exported settings. Configs have up to 6 levels.
+pub const IMPORT_DEPTH: usize = 64;

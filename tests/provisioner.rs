@@ -203,3 +203,43 @@ fn render_needs_no_password() {
     assert_eq!((&json["body"], &json["lines"]), (&"http server: h:1".into(), &1.into()));
     assert_eq!(run(&["--mac", "000413aabb99"]).0, Some(1));
 }
+
+#[test]
+fn an_export_becomes_a_template_that_renders() {
+    let store = tempfile::tempdir().unwrap();
+    office(store.path());
+    let export = store.path().join("export.cfg");
+    let text = "sip line1 password: other\r\nsip line2 password: second\r\nauto resync time: 19:30\r\ntone set: US\r\nprgkey1 type: blf\r\n";
+    std::fs::write(&export, text).unwrap();
+    let run = |args: &[&str], stored: bool| {
+        let mut command = Command::new(BINARY);
+        command
+            .args(["import", "plain"])
+            .arg(&export)
+            .args(["--brand", "mitel", "--family", "f", "--model"])
+            .args(args);
+        if stored {
+            command.arg("--store").arg(store.path());
+        }
+        let out = command.output().unwrap();
+        (out.status.code(), String::from_utf8(out.stdout).unwrap() + &String::from_utf8(out.stderr).unwrap())
+    };
+    let (code, printed) = run(&["77", "--keys", "8"], false);
+    assert!(code == Some(0) && printed.contains("\"endpoint_model\": 77,"), "{printed}");
+    assert!(!store.path().join("brand_provisioner/phonetree.json").exists(), "without a store nothing is written");
+    let (code, said) = run(&["m", "--keys", "8", "--json"], true);
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (code, &json["replaced"], &json["settings"]["cfg_account"]),
+        (Some(0), &true.into(), &1.into()),
+        "{said}"
+    );
+    let render =
+        Command::new(BINARY).args(["render", "--mac", "00085daabb02", "--store"]).arg(store.path()).output().unwrap();
+    assert_eq!(String::from_utf8(render.stdout).unwrap(), "sip line1 password: of-mitel\ntone set: Europe\n");
+    let tree = std::fs::read_to_string(store.path().join("brand_provisioner/phonetree.json")).unwrap();
+    assert!(tree.contains("\"mitel_m\""), "{tree}");
+    assert_eq!(run(&["../x"], true).0, Some(2));
+    std::fs::write(&export, "").unwrap();
+    assert_eq!(run(&["m"], true).0, Some(1));
+}

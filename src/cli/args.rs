@@ -13,7 +13,8 @@ pub(super) const CONFIG: &str = "/etc/config/phoneprov";
 pub(super) const UCI: &str = "/etc/config";
 
 /// Options that take one word, and are only looked at by the verbs that have them.
-const WORDS: &[&str] = &["store", "file", "host", "listen"];
+const WORDS: &[&str] =
+    &["store", "file", "host", "listen", "brand", "family", "model", "keys", "module-keys", "rules", "delimiter"];
 
 /// What was given.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     if let Some(option) = used.iter().find(|o| !verb.options.contains(o)) {
         return Err(format!("'{}' takes no --{option}", verb.name));
     }
-    if verb.args.starts_with(|c: char| c.is_ascii_lowercase()) {
+    if verb.args.starts_with(|c: char| c.is_ascii_lowercase()) && !verb.args.contains("FILE") {
         let given = out.rest.join(" ");
         let all = forms(verb.args);
         return match all.contains(&given) {
@@ -125,22 +126,23 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             false => Err(format!("'{}' needs one of: {}", verb.name, all.join(", "))),
         };
     }
-    let most = usize::from(verb.args.starts_with("MAC"));
-    if out.rest.len() > most {
+    // those of its arguments that are no options
+    let wanted: Vec<&str> = verb.args.split(' ').take_while(|w| !w.is_empty() && !w.starts_with(['-', '['])).collect();
+    if out.rest.len() > wanted.len() {
         return Err(format!(
             "'{}' takes {} argument{}",
             verb.name,
-            if most == 0 { "no" } else { "one" },
-            if most == 0 { "s" } else { "" }
+            ["no", "one", "two"].get(wanted.len()).unwrap_or(&"fewer"),
+            if wanted.len() == 1 { "" } else { "s" }
         ));
     }
-    if most == 1 && out.rest.is_empty() {
-        return Err(format!("'{}' needs {}", verb.name, verb.args.split(' ').next().unwrap_or_default()));
+    if let Some(missing) = wanted.get(out.rest.len()) {
+        return Err(format!("'{}' needs {missing}", verb.name));
     }
     match out.rest.first() {
         Some(all) if all == "all" && verb.args.contains("all") => {}
-        Some(value) => _ = mac(value)?,
-        None => {}
+        Some(value) if verb.args.starts_with("MAC") => _ = mac(value)?,
+        _ => {}
     }
     Ok(Parsed::Verb(verb, out))
 }

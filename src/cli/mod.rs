@@ -7,6 +7,8 @@ mod demo;
 mod dhcp;
 mod events;
 mod forget;
+#[cfg(feature = "provisioner")]
+mod import;
 mod phone;
 mod phones;
 mod probe;
@@ -104,6 +106,14 @@ const VERBS: &[Verb] = &[
         help: "print a phone's configuration as the provisioner would send it",
         options: &["store", "mac", "file", "host"],
         run: render::run,
+    },
+    #[cfg(feature = "provisioner")]
+    Verb {
+        name: "import",
+        args: "xml|plain FILE --brand B --family F --model M",
+        help: "make a template from settings that a phone has exported",
+        options: &["store", "brand", "family", "model", "keys", "module-keys", "rules", "delimiter"],
+        run: import::run,
     },
     #[cfg(feature = "provisioner")]
     Verb {

@@ -4,12 +4,14 @@
 //! [`fill`], [`xml`], [`plain`], [`keys`], [`phone`] (the values of placeholders), [`places`]; all of it together: [`render`].
 //! [`answer`] decides about a request, with [`limit`], [`firmware`] and [`rest`] beside it. [`memory`] is the index of documents that requests are answered from, and
 //! [`folder`] keeps it the same as a folder of JSON files: the only one here that does I/O.
+//! [`import`] makes templates from phones' exported settings.
 
 pub mod answer;
 pub mod documents;
 pub mod fill;
 pub mod firmware;
 pub mod folder;
+pub mod import;
 pub mod json;
 pub mod keys;
 pub mod limit;

@@ -7,6 +7,7 @@
 
 mod deviations;
 mod diff;
+mod imports;
 mod replay;
 
 use deviations::Deviations;
@@ -43,7 +44,8 @@ fn golden() {
     let listed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/deviations.toml");
     let mut deviations = Deviations::read(&listed);
     let update = std::env::var_os("UPDATE_DEVIATIONS").is_some();
-    let cases: Vec<Case> = replay::all(&folder);
+    let mut cases: Vec<Case> = replay::all(&folder);
+    cases.extend(imports::all(&folder));
     let mut equal = 0;
     let mut by_row: BTreeMap<String, usize> = BTreeMap::new();
     let mut deviating = 0;
