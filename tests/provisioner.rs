@@ -238,8 +238,42 @@ fn an_export_becomes_a_template_that_renders() {
         Command::new(BINARY).args(["render", "--mac", "00085daabb02", "--store"]).arg(store.path()).output().unwrap();
     assert_eq!(String::from_utf8(render.stdout).unwrap(), "sip line1 password: of-mitel\ntone set: Europe\n");
     let tree = std::fs::read_to_string(store.path().join("brand_provisioner/phonetree.json")).unwrap();
-    assert!(tree.contains("\"mitel_m\""), "{tree}");
+    assert!(tree.contains("\"mitel_m\"") && tree.contains("\"snom_320-1\""), "{tree}");
     assert_eq!(run(&["../x"], true).0, Some(2));
     std::fs::write(&export, "").unwrap();
     assert_eq!(run(&["m"], true).0, Some(1));
+}
+
+/// What the program comes with is what the agent takes for a good config of the brand.
+#[test]
+fn a_store_without_templates_serves_phones() {
+    use phoneprov::vendor::{Verdict, ALL};
+    let store = tempfile::tempdir().unwrap();
+    office(store.path());
+    std::fs::remove_dir_all(store.path().join("brand_provisioner")).unwrap();
+    for (brand, family, model, mac, file) in [
+        ("snom", "7xx", "D725", "000413aabb11", "settings.php"),
+        ("mitel", "68xx", "6867i-1", "00085daabb11", "00085DAABB11.cfg"),
+        ("yealink", "t4x", "t46g", "001565aabb11", "001565aabb11.cfg"),
+    ] {
+        put(
+            store.path(),
+            &format!("account/office/{model}.json"),
+            &format!(
+                r#"{{"pvt_type":"device","mac_address":"{mac}","owner_id":"u1","pvt_account_id":"acc",
+                "sip":{{"username":"user1","password":"of-{brand}"}},
+                "provision":{{"endpoint_brand":"{brand}","endpoint_family":"{family}","endpoint_model":"{model}",
+                "feature_keys":{{"1":{{"type":"presence","value":"u1"}},"9":{{"type":"parking","value":"*31"}}}}}}}}"#
+            ),
+        );
+        let out = Command::new(BINARY).args(["render", "--mac", mac, "--store"]).arg(store.path()).output().unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        assert!(text.contains(&format!("of-{brand}")) && text.contains("office.example"), "{text}");
+        assert!(!text.contains('{'), "no placeholder is left: {text}");
+        let vendor = ALL.iter().find(|v| v.name == brand).unwrap();
+        assert!(matches!((vendor.check)(file, text.as_bytes()), Verdict::Good), "{text}");
+    }
+    let prov = Provisioner::start(store.path());
+    assert!(prov.get("/ui/snom/7xx/D725", "ui").contains(r#""iterate": "16""#));
+    assert!(prov.get("/phones", "ui").contains(r#""mitel_6867i-1""#));
 }

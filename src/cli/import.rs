@@ -10,6 +10,7 @@ use crate::provisioner::import::rules::Rules;
 use crate::provisioner::import::{document, lines, phonetree, tree_of, Model};
 use crate::provisioner::json::Json;
 use crate::provisioner::memory::TEMPLATES;
+use crate::provisioner::shipped;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -87,7 +88,8 @@ fn import(args: &Args, generator: Generator, model: &Model<'_>) -> Result<(), St
     if let Some(revision) = old.as_ref().and_then(|old| old.get("_rev")) {
         document.set("_rev", revision.clone());
     }
-    let tree = phonetree::with(folder.read(TEMPLATES, TREE)?, model);
+    // a tree of its own takes the place of the one that comes with the program: it begins with those models
+    let tree = phonetree::with(Some(folder.read(TEMPLATES, TREE)?.unwrap_or_else(shipped::tree)), model);
     folder.write(TEMPLATES, &model.id(), &document).map_err(|e| e.to_string())?;
     folder.write(TEMPLATES, TREE, &tree).map_err(|e| e.to_string())?;
     if args.json {

@@ -80,7 +80,7 @@ impl Folder {
         fs::read_dir(root).map_err(|e| FolderError::Io(root.to_path_buf(), "read this folder", e))?;
         let mut folder = Folder {
             root: root.to_path_buf(),
-            memory: Memory::default(),
+            memory: Memory::shipped(),
             files: HashMap::new(),
             left: Vec::new(),
             round: 0,

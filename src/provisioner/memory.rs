@@ -27,6 +27,9 @@ pub struct Memory {
     /// What each document was taken for: so that it can be found again when it is changed or removed.
     known: HashMap<Id, Kind>,
     databases: HashMap<String, Arc<str>>,
+    /// What counts where the database has no template of that id, and no tree.
+    shipped: HashMap<String, Arc<Template>>,
+    shipped_tree: Option<Arc<Json>>,
 }
 
 /// With what it is looked up by: ids are those in the documents, whatever they are stored as.
@@ -52,6 +55,15 @@ pub struct Counts {
 }
 
 impl Memory {
+    /// Nothing but the templates that come with the program.
+    pub fn shipped() -> Memory {
+        Memory {
+            shipped: super::shipped::templates(),
+            shipped_tree: super::shipped::tree().get("data").cloned().map(Arc::new),
+            ..Memory::default()
+        }
+    }
+
     /// Takes a document in, in place of what it was before. `id` is under what it is stored; it is the document's id
     /// where it has no `_id`.
     ///
@@ -163,11 +175,11 @@ impl Documents for Memory {
     }
 
     fn template(&self, id: &str) -> Option<Arc<Template>> {
-        self.templates.get(id).map(|(t, _)| t.clone())
+        self.templates.get(id).map(|(t, _)| t).or_else(|| self.shipped.get(id)).cloned()
     }
 
     fn tree(&self) -> Option<Arc<Json>> {
-        self.tree.as_ref().map(|(t, _)| t.clone())
+        self.tree.as_ref().map(|(t, _)| t).or(self.shipped_tree.as_ref()).cloned()
     }
 }
 

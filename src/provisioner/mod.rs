@@ -4,7 +4,7 @@
 //! [`fill`], [`xml`], [`plain`], [`keys`], [`phone`] (the values of placeholders), [`places`]; all of it together: [`render`].
 //! [`answer`] decides about a request, with [`limit`], [`firmware`] and [`rest`] beside it. [`memory`] is the index of documents that requests are answered from, and
 //! [`folder`] keeps it the same as a folder of JSON files: the only one here that does I/O.
-//! [`import`] makes templates from phones' exported settings.
+//! [`import`] makes templates from phones' exported settings; [`shipped`] are those that come with the program.
 
 pub mod answer;
 pub mod documents;
@@ -21,4 +21,5 @@ pub mod places;
 pub mod plain;
 pub mod render;
 pub mod rest;
+pub mod shipped;
 pub mod xml;
