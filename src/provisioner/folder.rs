@@ -62,6 +62,9 @@ impl fmt::Display for FolderError {
 
 impl std::error::Error for FolderError {}
 
+/// Sentences of one look that are kept: nobody reads more.
+const TROUBLES: usize = 100;
+
 /// What a look at the folder came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
@@ -187,7 +190,9 @@ impl Folder {
             Err(why) => Err(why),
         };
         if let Err(why) = told {
-            looked.troubles.push(format!("{}: {why}", path.display()));
+            if looked.troubles.len() < TROUBLES {
+                looked.troubles.push(format!("{}: {why}", path.display()));
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 mod deviations;
 mod diff;
 mod imports;
+mod outside;
 mod replay;
 
 use deviations::Deviations;

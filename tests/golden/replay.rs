@@ -51,23 +51,29 @@ pub fn all(folder: &Path) -> Vec<Case> {
 
 /// The templates that the original ships with, and its phone tree.
 fn shipped(path: &Path) -> Memory {
-    let json = read(path);
     let mut memory = Memory::default();
+    for (id, document) in shipped_documents(path) {
+        memory.put(TEMPLATES, &id, document).unwrap();
+    }
+    memory
+}
+
+pub fn shipped_documents(path: &Path) -> Vec<(String, Json)> {
+    let json = read(path);
+    let mut out = Vec::new();
     for (id, document) in json.get("docs").unwrap().entries() {
         let mut document = document.clone();
         let cfg = document.get("cfg").and_then(Json::text).map(|k| json.at(&["cfg", k]).unwrap().clone());
         for (section, value) in cfg.iter().flat_map(|c| c.entries()) {
             document.set(section, value.clone());
         }
-        memory.put(TEMPLATES, id, document).unwrap();
+        out.push((id.clone(), document));
     }
-    for (id, document) in json.get("other").unwrap().entries() {
-        memory.put(TEMPLATES, id, document.clone()).unwrap();
-    }
-    memory
+    out.extend(json.get("other").unwrap().entries().iter().cloned());
+    out
 }
 
-fn documents(case: &Json) -> Vec<(String, String, Json)> {
+pub fn documents(case: &Json) -> Vec<(String, String, Json)> {
     let mut out = Vec::new();
     for (database, documents) in case.get("databases").map(Json::entries).unwrap_or_default() {
         let Json::Array(documents) = documents else { continue };
@@ -86,7 +92,7 @@ fn recorded(case: &Json, body: &[u8]) -> Vec<u8> {
     text(status, header, body)
 }
 
-fn text(status: &str, header: impl Fn(&str) -> Option<String>, body: &[u8]) -> Vec<u8> {
+pub fn text(status: &str, header: impl Fn(&str) -> Option<String>, body: &[u8]) -> Vec<u8> {
     let mut out = format!("{status}\n");
     for name in HEADERS {
         if let Some(value) = header(name) {
@@ -134,7 +140,7 @@ fn ours(case: &Json, twice: bool, memory: &Memory) -> Vec<u8> {
 }
 
 /// The first account's.
-fn urlpass(databases: &Json) -> Option<&str> {
+pub fn urlpass(databases: &Json) -> Option<&str> {
     databases.entries().iter().find_map(|(_, documents)| match documents {
         Json::Array(documents) => documents.iter().find_map(|d| d.at(&["provision", "urlpass"]).and_then(Json::text)),
         _ => None,
