@@ -147,3 +147,24 @@ pub const FILE_TRIES: usize = 20;
 pub const FILE_TEMPORARIES: usize = 64;
 /// Seconds for dnsmasq's init script to end. It probes for other DHCP servers, some seconds for each device.
 pub const RELOAD_SECONDS: u64 = 60;
+
+/// Time after an answer in which the provisioner has none for the same phone: phones ask twice in a row.
+pub const PROVISIONER_PAUSE: std::time::Duration = std::time::Duration::from_secs(6);
+/// Phones whose last answer the provisioner remembers: 5,000 requests a second for as long as the pause.
+pub const PROVISIONER_RECENT: usize = 32 * 1024;
+/// Open connections of the provisioner: agents and phones of many offices.
+pub const PROVISIONER_CONNECTIONS: usize = 1024;
+/// Of these, from one address: a reverse proxy, or an office behind NAT, has all of its phones there.
+pub const PROVISIONER_PER_ADDRESS: usize = 512;
+/// Lines of one phone. The largest desk phones have 16 accounts; a base for handsets 30.
+pub const PROVISIONER_LINES: usize = 64;
+/// Bytes of one document of the provisioner. The largest template has 60 KiB.
+pub const PROVISIONER_DOCUMENT: u64 = 4 * 1024 * 1024;
+/// Documents of a folder: ten for each of 50,000 phones. A folder with more than these is another one by mistake.
+pub const PROVISIONER_DOCUMENTS: usize = 500_000;
+/// Folders within folders of a store: `account/aa/bb/…` has three.
+pub const PROVISIONER_DEPTH: usize = 8;
+/// Files that are looked at before requests are answered again, while a store is watched.
+pub const PROVISIONER_WATCH: usize = 2048;
+/// Elements within elements of a phone's exported settings. Configs have up to 6 levels.
+pub const IMPORT_DEPTH: usize = 64;

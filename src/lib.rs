@@ -4,6 +4,7 @@
 //! [`proto`] bytes to types and back; [`config`] the options; [`vendor`] what makes one brand different;
 //! [`core`] what the agent decides, with time as an input; [`store`] the last good copies on flash;
 //! [`openwrt`] what is written into other packages' files; [`net`] sockets, threads and the clock; [`cli`] one file a verb.
+//! Beside them `provisioner`: the upstream side.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -16,6 +17,8 @@ pub mod core;
 pub mod net;
 pub mod openwrt;
 pub mod proto;
+#[cfg(feature = "provisioner")]
+pub mod provisioner;
 #[cfg(test)]
 mod secrets_test;
 pub mod store;

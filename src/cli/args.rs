@@ -3,6 +3,7 @@
 use super::{Verb, VERBS};
 use crate::proto::mac::Mac;
 use lexopt::prelude::*;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -10,6 +11,10 @@ use std::path::PathBuf;
 pub(super) const CONFIG: &str = "/etc/config/phoneprov";
 /// Where OpenWrt has the config files of all packages.
 pub(super) const UCI: &str = "/etc/config";
+
+/// Options that take one word, and are only looked at by the verbs that have them.
+const WORDS: &[&str] =
+    &["store", "file", "host", "listen", "brand", "family", "model", "keys", "module-keys", "rules", "delimiter"];
 
 /// What was given.
 #[derive(Clone, Debug)]
@@ -27,6 +32,8 @@ pub(super) struct Args {
     /// Folder of OpenWrt's own config files; `None`: [`UCI`].
     pub(super) uci: Option<PathBuf>,
     pub(super) no_reload: bool,
+    /// Values of [`WORDS`].
+    pub(super) words: BTreeMap<&'static str, String>,
     /// Arguments that are no options.
     pub(super) rest: Vec<String>,
 }
@@ -34,7 +41,7 @@ pub(super) struct Args {
 pub(super) enum Parsed {
     Help,
     Version,
-    Verb(&'static Verb, Args),
+    Verb(&'static Verb, Box<Args>),
 }
 
 pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, String> {
@@ -51,6 +58,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         verbose: false,
         uci: None,
         no_reload: false,
+        words: BTreeMap::new(),
         rest: Vec::new(),
     };
     let mut verb: Option<&'static Verb> = None;
@@ -95,6 +103,11 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
                 used.push("no-reload");
                 out.no_reload = true;
             }
+            Long(name) if WORDS.contains(&name) => {
+                let name = WORDS.iter().copied().find(|w| *w == name).unwrap_or_default();
+                used.push(name);
+                out.words.insert(name, text(parser.value().map_err(|e| e.to_string())?)?);
+            }
             Value(value) => {
                 let value = text(value)?;
                 match verb {
@@ -112,41 +125,39 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     if let Some(option) = used.iter().find(|o| !verb.options.contains(o)) {
         return Err(format!("'{}' takes no --{option}", verb.name));
     }
-    if verb.args.starts_with(|c: char| c.is_ascii_lowercase()) {
+    if verb.args.starts_with(|c: char| c.is_ascii_lowercase()) && !verb.args.contains("FILE") {
         let given = out.rest.join(" ");
         let all = forms(verb.args);
         return match all.contains(&given) {
-            true => Ok(Parsed::Verb(verb, out)),
+            true => Ok(Parsed::Verb(verb, Box::new(out))),
             false => Err(format!("'{}' needs one of: {}", verb.name, all.join(", "))),
         };
     }
-    let least = usize::from(!verb.args.is_empty() && !verb.args.starts_with("["));
-    let most = least + usize::from(verb.args.ends_with(" [N]"));
+    // those of its arguments that are no options
+    let wanted: Vec<&str> = verb.args.split(' ').take_while(|w| !w.is_empty() && !w.starts_with(['-', '['])).collect();
+    let most = wanted.len() + usize::from(verb.args.ends_with(" [N]"));
     if out.rest.len() > most {
         return Err(format!(
             "'{}' takes {} argument{}",
             verb.name,
-            match most {
-                0 => "no",
-                1 => "one",
-                _ => "two",
-            },
+            ["no", "one", "two"].get(most).unwrap_or(&"fewer"),
             if most == 1 { "" } else { "s" }
         ));
     }
-    if least == 1 && out.rest.is_empty() {
-        return Err(format!("'{}' needs {}", verb.name, verb.args.split(' ').next().unwrap_or_default()));
+    if let Some(missing) = wanted.get(out.rest.len()) {
+        return Err(format!("'{}' needs {missing}", verb.name));
     }
     match out.rest.first() {
         Some(all) if all == "all" && verb.args.contains("all") => {}
         Some(value) if verb.args == "MINUTES" => _ = super::admit::minutes(value)?,
-        Some(value) => _ = mac(value)?,
-        None => {}
+        Some(value) if verb.args.starts_with("MAC") => _ = mac(value)?,
+        _ => {}
     }
-    if let Some(n) = out.rest.get(1).filter(|n| !n.parse::<u32>().is_ok_and(|n| n > 0)) {
+    let number = out.rest.get(1).filter(|_| verb.args.ends_with("[N]"));
+    if let Some(n) = number.filter(|n| !n.parse::<u32>().is_ok_and(|n| n > 0)) {
         return Err(format!("'{n}' is no number from 1"));
     }
-    Ok(Parsed::Verb(verb, out))
+    Ok(Parsed::Verb(verb, Box::new(out)))
 }
 
 /// The words that a verb takes, from its help: `print [uci|dnsmasq] | apply` is `print`, `print uci`, `print dnsmasq`, `apply`.

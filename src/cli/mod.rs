@@ -11,13 +11,19 @@ mod events;
 mod forget;
 mod handover;
 mod harden;
+#[cfg(feature = "provisioner")]
+mod import;
 mod phone;
 mod phones;
 mod prepare;
 mod privileges;
 mod probe;
+#[cfg(feature = "provisioner")]
+mod provisioner;
 mod refresh;
 mod reject;
+#[cfg(feature = "provisioner")]
+mod render;
 mod resync;
 mod rollback;
 mod run;
@@ -136,6 +142,30 @@ const VERBS: &[Verb] = &[
         help: "what dnsmasq tells phones by DHCP: show it, write it, take it away; seen: for the hook of the router's DHCP server",
         options: &["uci", "device", "no-reload"],
         run: dhcp::run,
+    },
+    #[cfg(feature = "provisioner")]
+    Verb {
+        name: "render",
+        args: "--store DIR --mac M [--file F]",
+        help: "print a phone's configuration as the provisioner would send it",
+        options: &["store", "mac", "file", "host"],
+        run: render::run,
+    },
+    #[cfg(feature = "provisioner")]
+    Verb {
+        name: "import",
+        args: "xml|plain FILE --brand B --family F --model M",
+        help: "make a template from settings that a phone has exported",
+        options: &["store", "brand", "family", "model", "keys", "module-keys", "rules", "delimiter"],
+        run: import::run,
+    },
+    #[cfg(feature = "provisioner")]
+    Verb {
+        name: "provisioner",
+        args: "--store DIR [--listen ADDRESS:PORT]",
+        help: "serve phones and web UIs from a store, in the foreground; logs to stderr",
+        options: &["store", "listen", "verbose"],
+        run: provisioner::run,
     },
 ];
 

@@ -87,7 +87,7 @@ fn start(args: &Args) -> Result<Runtime, String> {
     Runtime::start(options)
 }
 
-fn signals() -> std::io::Result<Signals> {
+pub(super) fn signals() -> std::io::Result<Signals> {
     let (end, raise_end) = UnixStream::pair()?;
     let (reload, raise_reload) = UnixStream::pair()?;
     end.set_nonblocking(true)?;

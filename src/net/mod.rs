@@ -16,6 +16,8 @@ mod loading;
 mod mailbox;
 mod neighbours;
 pub mod panics;
+#[cfg(feature = "provisioner")]
+pub mod provisioner;
 pub mod runtime;
 #[cfg(test)]
 mod runtime_test;

@@ -11,7 +11,7 @@ pub use crate::net::devices::Source as DeviceSource;
 pub use crate::net::dhcp::Settings as DhcpSettings;
 use crate::net::dhcp::Watch;
 use crate::net::disk::Disk;
-use crate::net::http::{Bodies, Server};
+use crate::net::http::{Bodies, Server, LAN};
 use crate::net::loading::open_store;
 use crate::net::mailbox::{Letter, Mailbox, Waker};
 use crate::net::neighbours::Neighbours;
@@ -144,7 +144,7 @@ impl Runtime {
             log::warn!("{warning}");
         }
         // the devices are opened before the agent is made: it must know the port that it tells the phones
-        let mut server = Server::new();
+        let mut server = Server::new(LAN);
         let devices = options.devices.look();
         let (port, troubles) = server.listen(&devices, agent.port);
         agent.port = port;

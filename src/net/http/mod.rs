@@ -1,4 +1,4 @@
-//! The HTTP server of the LAN side: a few connections, each a small state machine that the loop turns, so a slow
+//! The HTTP server, of the LAN side and of the provisioner: connections within bounds, each a small state machine that the loop turns, so a slow
 //! client costs its buffer and nobody's time.
 
 mod connection;
@@ -6,4 +6,6 @@ mod respond;
 mod server;
 
 pub(crate) use respond::{Bodies, Source};
-pub(crate) use server::{Server, Unserved};
+#[cfg(feature = "provisioner")]
+pub(crate) use server::Limits;
+pub(crate) use server::{Server, Unserved, LAN};

@@ -24,7 +24,20 @@ const LONG_WAIT: Duration = Duration::from_secs(6);
 /// After running out of descriptors: the pause before the next accept.
 const NO_DESCRIPTOR: Duration = Duration::from_millis(200);
 
+/// How many connections there may be.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// All together.
+    pub(crate) connections: usize,
+    /// Of one address.
+    pub(crate) per_address: usize,
+}
+
+/// For the phones of a LAN.
+pub(crate) const LAN: Limits = Limits { connections: bounds::HTTP_CONNECTIONS, per_address: bounds::HTTP_PER_ADDRESS };
+
 pub(crate) struct Server {
+    limits: Limits,
     listeners: Vec<Listener>,
     connections: Vec<Connection>,
     next: RequestId,
@@ -51,8 +64,9 @@ pub(crate) enum Unserved {
 }
 
 impl Server {
-    pub(crate) fn new() -> Server {
+    pub(crate) fn new(limits: Limits) -> Server {
         Server {
+            limits,
             listeners: Vec::new(),
             connections: Vec::new(),
             next: 0,
@@ -104,7 +118,7 @@ impl Server {
     /// What to poll: first the listeners, then the connections, with whether each wants to read or to write.
     pub(crate) fn fds(&self, now: Instant) -> Vec<(BorrowedFd<'_>, bool, bool)> {
         let accepting = self.pause_until.is_none_or(|until| until <= now)
-            && (self.connections.len() < bounds::HTTP_CONNECTIONS || self.victim(now).is_some());
+            && (self.connections.len() < self.limits.connections || self.victim(now).is_some());
         let listeners = self.listeners.iter().map(|l| (l.socket.as_fd(), accepting, false));
         let connections = self.connections.iter().map(|c| (c.stream.as_fd(), c.wants_read(), c.wants_write()));
         listeners.chain(connections).collect()
@@ -112,7 +126,7 @@ impl Server {
 
     /// When something has to be looked at even if no socket moves.
     pub(crate) fn poll_at(&self, now: Instant) -> Option<Instant> {
-        let full = (self.connections.len() >= bounds::HTTP_CONNECTIONS).then(|| now + SLOW / 4);
+        let full = (self.connections.len() >= self.limits.connections).then(|| now + SLOW / 4);
         self.connections.iter().filter_map(Connection::deadline).chain(full).chain(self.pause_until).min()
     }
 
@@ -222,7 +236,7 @@ impl Server {
     fn accept(&mut self, now: Instant, asked: &mut Vec<Asked>) {
         for i in 0..self.listeners.len() {
             loop {
-                let full = self.connections.len() >= bounds::HTTP_CONNECTIONS;
+                let full = self.connections.len() >= self.limits.connections;
                 let victim = if full { self.victim(now) } else { None };
                 if full && victim.is_none() {
                     return;
@@ -260,8 +274,8 @@ impl Server {
         }
         let _ = stream.set_nodelay(true);
         let mut c = Connection::new(stream, peer, device, now);
-        if same >= bounds::HTTP_PER_ADDRESS {
-            log::debug!("http: {}: more than {} connections", peer.ip(), bounds::HTTP_PER_ADDRESS);
+        if same >= self.limits.per_address {
+            log::debug!("http: {}: more than {} connections", peer.ip(), self.limits.per_address);
             let head =
                 b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
                     .to_vec();
@@ -304,6 +318,27 @@ impl Server {
         for c in &mut self.connections {
             c.feed(&mut self.scratch, now);
         }
+    }
+
+    /// Answers a request with a head and a body that its owner has made.
+    #[cfg(feature = "provisioner")]
+    pub(crate) fn reply(
+        &mut self,
+        id: RequestId,
+        head: &crate::proto::http::ResponseHead,
+        body: std::sync::Arc<[u8]>,
+        now: Instant,
+        asked: &mut Vec<Asked>,
+    ) {
+        let waits = |c: &Connection| matches!(&c.state, State::Waiting(i, _) if *i == id);
+        let Some(index) = self.connections.iter().position(waits) else { return };
+        let Some(c) = self.connections.get_mut(index) else { return };
+        let State::Waiting(_, request) = &c.state else { return };
+        let keep_alive = request.keep_alive && request.body == BodyKind::None;
+        let head = head.to_bytes(Some(body.len() as u64), keep_alive);
+        let body = if request.method == Method::Head { Outgoing::None } else { Outgoing::Bytes(body) };
+        c.respond(head, body, keep_alive, &mut self.scratch, now);
+        self.next_request(index, now, asked);
     }
 
     /// Answers a request. The error has the request back, and why: decide again.

@@ -23,7 +23,7 @@ impl Rig {
     fn new() -> Rig {
         let folder = tempfile::tempdir().unwrap();
         let store = crate::store::open(folder.path()).unwrap().store;
-        let mut server = Server::new();
+        let mut server = Server::new(LAN);
         let lo = Device { name: "lo".into(), index: 1, addresses: vec![(Ipv4Addr::LOCALHOST, 8)] };
         let (port, troubles) = server.listen(&[lo], 0);
         assert!(troubles.is_empty());

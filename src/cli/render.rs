@@ -1,0 +1,64 @@
+//! `phoneprov render`: the configuration of one phone, from a store, without asking anybody.
+
+use super::args::Args;
+use super::text::say;
+use super::{DONE, FAILED, USAGE};
+use crate::provisioner::answer::{phone, Access, File};
+use crate::provisioner::folder::Folder;
+use crate::provisioner::render;
+use std::io::Write;
+use std::path::Path;
+
+pub(super) fn run(args: &Args) -> i32 {
+    let (Some(store), Some(mac)) = (args.words.get("store"), args.mac) else {
+        eprintln!("phoneprov: 'render' needs --store DIR and --mac M");
+        return USAGE;
+    };
+    let (folder, looked) = match Folder::open(Path::new(store)) {
+        Ok(opened) => opened,
+        Err(why) => {
+            eprintln!("phoneprov: {why}");
+            return FAILED;
+        }
+    };
+    looked.troubles.iter().for_each(|t| eprintln!("phoneprov: {t}"));
+    let host = args.words.get("host").map_or("localhost", String::as_str);
+    let phone = match phone(folder.documents(), None, mac, host, Access::All) {
+        Ok(phone) => phone,
+        Err(why) => {
+            eprintln!("phoneprov: {mac}: {why}");
+            return FAILED;
+        }
+    };
+    let file = args.words.get("file").map_or(File::Config, |name| File::named(name));
+    let rendered = match file {
+        File::Boot => render::boot(&phone),
+        File::Config => match render::config(&phone, folder.documents()) {
+            Ok(rendered) => rendered,
+            Err(why) => {
+                eprintln!("phoneprov: {mac}: template {}: {why}", phone.template.id);
+                return FAILED;
+            }
+        },
+    };
+    if args.json {
+        let body = match std::str::from_utf8(&rendered.body) {
+            Ok(text) => text.to_string(),
+            // of the m3, in ISO-8859-1
+            Err(_) => rendered.body.iter().map(|b| char::from(*b)).collect(),
+        };
+        say!(
+            "{}",
+            serde_json::json!({
+                "mac": mac.to_string(),
+                "template": phone.template.id,
+                "lines": phone.lines.len(),
+                "content_type": rendered.content_type,
+                "body": body,
+            })
+        );
+    } else {
+        let _ = std::io::stdout().lock().write_all(&rendered.body);
+    }
+    DONE
+}

@@ -1,0 +1,125 @@
+use super::super::documents::Documents;
+use super::super::memory::Counts;
+use super::*;
+use crate::proto::mac::Mac;
+
+const MAC: Mac = Mac([0, 4, 0x13, 0xaa, 0xbb, 0xcc]);
+
+fn device(name: &str) -> Json {
+    let json = format!(r#"{{"pvt_type":"device","mac_address":"000413aabbcc","name":"{name}"}}"#);
+    Json::parse(json.as_bytes()).unwrap()
+}
+
+fn look(folder: &mut Folder) -> Looked {
+    let mut looked = Looked::default();
+    while !folder.look(1, &mut looked) {}
+    looked
+}
+
+#[test]
+fn what_is_written_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut folder, looked) = Folder::open(dir.path()).unwrap();
+    assert_eq!(looked, Looked::default());
+    let template = Json::parse(br#"{"_id":"ui/snom/3xx/320","pvt_generator":"json2xml"}"#).unwrap();
+    folder.write(TEMPLATES, "ui/snom/3xx/320", &template).unwrap();
+    folder.write("account/a/b", "../x %/é.json", &device("one")).unwrap();
+    assert_eq!(look(&mut folder), Looked { changed: 2, troubles: vec![] });
+    assert!(folder.documents().template("ui/snom/3xx/320").is_some());
+    let devices = folder.documents().devices(MAC);
+    assert_eq!((&*devices[0].database, devices[0].id.as_str()), ("account/a/b", "../x %/é.json"));
+    assert_eq!(folder.read("account/a/b", "../x %/é.json"), Ok(Some(device("one"))));
+    assert_eq!(folder.read("account/a/b", "none"), Ok(None));
+    assert_eq!(look(&mut folder), Looked::default());
+    assert!(dir.path().join("brand_provisioner/ui/snom/3xx/320.json").is_file());
+    let mode = fs::metadata(dir.path().join("account/a/b/%2E.%2Fx%20%25%2F%C3%A9.json.json")).unwrap().mode();
+    assert_eq!(mode & 0o777, 0o600, "there are passwords in it");
+    assert!(folder.write("account/a", "", &device("")).is_err());
+}
+
+#[test]
+fn a_file_may_have_another_name_than_its_document() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut folder, _) = Folder::open(dir.path()).unwrap();
+    let user = Json::parse(br#"{"_id":"u1","pvt_type":"user","last_name":"Muster"}"#).unwrap();
+    folder.write("account/a", "anna", &user).unwrap();
+    look(&mut folder);
+    assert_eq!(folder.documents().user("account/a", "u1").unwrap().last_name, "Muster");
+    let path = |name: &str| dir.path().join("account/a").join(name);
+    fs::rename(path("anna.json"), path("anna2.json")).unwrap();
+    look(&mut folder);
+    assert!(folder.documents().user("account/a", "u1").is_some(), "a new name, the same user");
+    fs::remove_file(path("anna2.json")).unwrap();
+    look(&mut folder);
+    assert!(folder.documents().user("account/a", "u1").is_none());
+}
+
+#[test]
+fn changes_and_removals_are_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut folder, _) = Folder::open(dir.path()).unwrap();
+    for n in 0..5 {
+        folder.write(&format!("account/{n}"), "d", &device("one")).unwrap();
+    }
+    assert_eq!(look(&mut folder).changed, 5);
+    folder.write("account/3", "d", &device("two")).unwrap();
+    assert_eq!(look(&mut folder).changed, 1);
+    let names = |f: &Folder| f.documents().devices(MAC).iter().map(|d| d.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&folder), ["one", "one", "one", "two", "one"]);
+    fs::remove_dir_all(dir.path().join("account/0")).unwrap();
+    assert_eq!(look(&mut folder).changed, 1);
+    assert_eq!(names(&folder), ["one", "one", "two", "one"]);
+}
+
+#[test]
+fn a_file_that_is_being_written_in_place_keeps_what_it_had() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut folder, _) = Folder::open(dir.path()).unwrap();
+    folder.write("account/a", "d", &device("one")).unwrap();
+    look(&mut folder);
+    let path = dir.path().join("account/a/d.json");
+    fs::write(&path, "{\"pvt_type\":").unwrap();
+    let looked = look(&mut folder);
+    assert!(looked.troubles[0].starts_with(&format!("{}: is no JSON", path.display())), "{:?}", looked.troubles);
+    assert_eq!(folder.documents().counts(), Counts { devices: 1, ..Counts::default() });
+    assert_eq!(look(&mut folder), Looked::default(), "told once");
+    fs::write(&path, r#"{"pvt_type":"device","mac_address":"zz"}"#).unwrap();
+    assert!(look(&mut folder).troubles[0].contains("mac_address"));
+    assert_eq!(folder.documents().counts(), Counts::default());
+}
+
+#[test]
+fn what_is_no_document_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |path: &str| {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, device("x").to_pretty()).unwrap();
+    };
+    for path in ["top.json", "account/a/.hidden.json", "account/a/x.txt", "account/.git/x.json", "account/a/%zz.json"] {
+        put(path);
+    }
+    put(&format!("account/{}x.json", "d/".repeat(20)));
+    std::os::unix::fs::symlink("/", dir.path().join("account/all")).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("top.json"), dir.path().join("account/link.json")).unwrap();
+    let (folder, looked) = Folder::open(dir.path()).unwrap();
+    assert_eq!((looked, folder.documents().counts()), (Looked::default(), Counts::default()));
+    assert!(Folder::open(&dir.path().join("none")).is_err_and(|e| e.to_string().contains("cannot read this folder")));
+}
+
+proptest::proptest! {
+    #[test]
+    fn names_there_and_back(database in "account/[^/\\x00]{1,20}", id in "[^/\\x00]{1,20}") {
+        let folder = Folder {
+            root: PathBuf::from("/root"),
+            memory: Memory::default(),
+            files: HashMap::new(),
+            left: Vec::new(),
+            round: 0,
+            whole: true,
+        };
+        let path = folder.path(&database, &id).unwrap();
+        proptest::prop_assert!(path.starts_with("/root/account") && !path.to_str().unwrap().contains("/."));
+        proptest::prop_assert_eq!(names(&folder.root, &path), Some((database, id)));
+    }
+}

@@ -1,0 +1,25 @@
+//! The upstream side: documents and templates become the configurations of phones.
+//!
+//! What renders and decides has no clock and no socket. The words: [`documents`]; how text is made of them:
+//! [`fill`], [`xml`], [`plain`], [`keys`], [`phone`] (the values of placeholders), [`places`]; all of it together: [`render`].
+//! [`answer`] decides about a request, with [`limit`], [`firmware`] and [`rest`] beside it. [`memory`] is the index of documents that requests are answered from, and
+//! [`folder`] keeps it the same as a folder of JSON files: the only one here that does I/O.
+//! [`import`] makes templates from phones' exported settings; [`shipped`] are those that come with the program.
+
+pub mod answer;
+pub mod documents;
+pub mod fill;
+pub mod firmware;
+pub mod folder;
+pub mod import;
+pub mod json;
+pub mod keys;
+pub mod limit;
+pub mod memory;
+pub mod phone;
+pub mod places;
+pub mod plain;
+pub mod render;
+pub mod rest;
+pub mod shipped;
+pub mod xml;
