@@ -57,11 +57,17 @@ fn start(args: &Args) -> Result<Runtime, String> {
     let again = args.clone();
     let named = (config.agent.networks.clone(), config.agent.devices.clone());
     let served = devices.clone();
+    let port = config.agent.port;
     let reload = move || match setup::config(&again) {
         Ok((config, warnings)) => {
             warnings.iter().for_each(|w| log::warn!("{w}"));
             if !config.agent.enabled {
                 log::warn!("option enabled is 0 now: a running agent is ended by /etc/init.d/phoneprov stop");
+            }
+            if privileges::is_free(port) && !privileges::is_free(config.agent.port) {
+                log::warn!(
+                    "option port has changed: that takes effect with the next start (/etc/init.d/phoneprov restart)"
+                );
             }
             let devices = match setup::devices(&again, &config) {
                 Ok(devices) => devices,
