@@ -4,6 +4,8 @@
 # make faults   what each fault of the upstream costs: a line each
 # make bench    figures, beside nginx and sipp
 # make demo     a snom and a Mitel phone, on loopback, no root
+# make cross    static binaries for routers, into dist/ (docs/cross.md); `make cross T=mipsel` for one
+# make cross-test  unit tests, demo and https of these, under qemu-user
 # make fuzz     each target for SECONDS (60)
 
 SECONDS ?= 60
@@ -11,7 +13,7 @@ SECONDS ?= 60
 THREADS ?= 3
 T ?=
 
-.PHONY: test lint unit lab faults bench demo fuzz peers
+.PHONY: test lint unit lab faults bench demo fuzz peers cross cross-test
 
 test: peers lint unit lab fuzz
 
@@ -40,6 +42,12 @@ bench: peers
 
 demo:
 	cargo run --release -- demo
+
+cross:
+	cross/build.sh $(T)
+
+cross-test:
+	cross/test.sh $(T)
 
 # libFuzzer needs -Z flags: nightly where there is one; else the stable compiler is told to take them, and without
 # the address sanitizer, whose run-time is of nightly only in some installations (the code has no unsafe).
