@@ -6,6 +6,8 @@
 # make audit    known weaknesses, licences and sources of the dependencies
 # make bench    figures, beside nginx and sipp
 # make demo     a snom and a Mitel phone, on loopback, no root
+# make cross    static binaries for routers, into dist/ (docs/cross.md); `make cross T=mipsel` for one
+# make cross-test  unit tests, demo and https of these, under qemu-user
 # make fuzz     each target for SECONDS (60)
 # make ipk      dist/*.ipk, out of each dist/ARCHITECTURE/phoneprov, and their index: the folder is a feed for opkg
 # make apk      dist/apk/ARCHITECTURE/*.apk; needs apk-tools 3
@@ -16,7 +18,7 @@ THREADS ?= 3
 T ?=
 MINUTES ?= 60
 
-.PHONY: test lint audit unit lab faults soak bench demo fuzz peers ipk apk
+.PHONY: test lint audit unit lab faults soak bench demo fuzz peers cross cross-test ipk apk
 
 test: peers lint unit lab fuzz
 
@@ -56,6 +58,12 @@ bench: peers
 
 demo:
 	cargo run --release -- demo
+
+cross:
+	cross/build.sh $(T)
+
+cross-test:
+	cross/test.sh $(T)
 
 # libFuzzer needs -Z flags: nightly where there is one; else the stable compiler is told to take them, and without
 # the address sanitizer, whose run-time is of nightly only in some installations (the code has no unsafe).

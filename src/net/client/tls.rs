@@ -2,8 +2,10 @@
 
 use super::wire::Timed;
 use crate::core::now::{date, CLOCK_SET};
+use rustls::crypto::{CryptoProvider, KeyProvider};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::SigningKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -80,7 +82,7 @@ impl Tls {
             let _ = read(path, &mut roots);
         }
         let trusting = !roots.is_empty();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(CryptoProvider { key_provider: &NoKeys, ..rustls::crypto::ring::default_provider() });
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| Failed::Tls("this build has no cipher suites".into()))?
@@ -93,6 +95,17 @@ impl Tls {
             let _ = self.config.set(config.clone());
         }
         Ok((config, trusting))
+    }
+}
+
+/// The agent has no certificate, so it signs nothing. With the library's own provider, the code that reads and uses private
+/// keys would be in the binary for nothing (docs/dependencies.md).
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("the agent has no private keys".into()))
     }
 }
 
