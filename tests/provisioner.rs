@@ -1,8 +1,9 @@
 //! `phoneprov provisioner` and `phoneprov render` as they are seen from outside: a store of files, phones that ask.
 #![cfg(feature = "provisioner")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use phoneprov::bounds;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -155,6 +156,45 @@ fn silent_clients_keep_nobody_waiting() {
         .collect();
     assert!(prov.get("/prov/snom/settings.php?mac=000413AABB01&pass=right", "snom").contains("of-snom"));
     drop(silent);
+}
+
+/// Connections from 127.0.0.`last` that say nothing.
+fn silent(prov: &Provisioner, last: u8, count: usize) -> Vec<TcpStream> {
+    let to: SocketAddr = prov.address.parse().unwrap();
+    let connect = |_| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into()).unwrap();
+        socket.connect(&to.into()).unwrap();
+        TcpStream::from(socket)
+    };
+    (0..count).map(connect).collect()
+}
+
+#[test]
+fn connections_are_bounded() {
+    use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+    // this end and the other, which inherits the limit, have a descriptor for each
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    let store = tempfile::tempdir().unwrap();
+    office(store.path());
+    let prov = Provisioner::start(store.path());
+    let mut held = silent(&prov, 2, bounds::PROVISIONER_PER_ADDRESS);
+    let mut text = String::new();
+    silent(&prov, 2, 1).remove(0).read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 429 "), "one more of this address: {text}");
+    // others take what is left, and then the places of those who have been silent longest
+    let more = 60;
+    held.extend(silent(&prov, 3, bounds::PROVISIONER_PER_ADDRESS));
+    held.extend(silent(&prov, 4, bounds::PROVISIONER_CONNECTIONS + more - held.len()));
+    assert!(prov.get("/prov/snom/settings.php?mac=000413AABB01&pass=right", "snom").contains("of-snom"));
+    let open = |stream: &mut TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        stream.read(&mut [0]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
+    };
+    let open: Vec<bool> = held.iter_mut().map(open).collect();
+    assert_eq!(open.iter().position(|open| *open), Some(more + 1));
+    assert_eq!(open.iter().filter(|open| **open).count(), bounds::PROVISIONER_CONNECTIONS - 1);
 }
 
 #[test]

@@ -165,6 +165,22 @@ fn the_admin_needs_no_password() {
 }
 
 #[test]
+fn a_phone_has_only_so_many_lines() {
+    let mut memory = memory();
+    let lines = |memory: &Memory| {
+        let mac = Mac([0, 8, 0x5d, 0xaa, 0xbb, 0xcc]);
+        phone(memory, None, mac, "h", Access::All).ok().unwrap().lines.len()
+    };
+    for n in lines(&memory)..bounds::PROVISIONER_LINES + 2 {
+        assert_eq!(lines(&memory), n.min(bounds::PROVISIONER_LINES));
+        let device = r#"{"pvt_type":"device","mac_address":"00085daabbcc","pvt_account_id":"acc",
+            "provision":{"endpoint_brand":"mitel","endpoint_family":"f","endpoint_model":"m"}}"#;
+        memory.put("account/a", &format!("more{n}"), Json::parse(device.as_bytes()).unwrap()).unwrap();
+    }
+    assert_eq!(lines(&memory), bounds::PROVISIONER_LINES);
+}
+
+#[test]
 fn the_host_cannot_bring_anything_else_along() {
     assert_eq!(host("[fe80::1]:80"), "[fe80::1]:80");
     assert_eq!(host("a\"b"), "");

@@ -24,6 +24,8 @@ pub struct Folder {
     round: u32,
     /// Could all folders of this round be read? What is in one that could not is not taken for removed.
     whole: bool,
+    /// So many documents at most: [`bounds::PROVISIONER_DOCUMENTS`].
+    room: usize,
 }
 
 struct Seen {
@@ -80,6 +82,10 @@ impl Folder {
     /// # Errors
     /// It is no folder, or cannot be read.
     pub fn open(root: &Path) -> Result<(Folder, Looked), FolderError> {
+        Folder::with_room(root, bounds::PROVISIONER_DOCUMENTS)
+    }
+
+    fn with_room(root: &Path, room: usize) -> Result<(Folder, Looked), FolderError> {
         fs::read_dir(root).map_err(|e| FolderError::Io(root.to_path_buf(), "read this folder", e))?;
         let mut folder = Folder {
             root: root.to_path_buf(),
@@ -88,6 +94,7 @@ impl Folder {
             left: Vec::new(),
             round: 0,
             whole: true,
+            room,
         };
         let mut looked = Looked::default();
         while !folder.look(usize::MAX, &mut looked) {}
@@ -170,12 +177,12 @@ impl Folder {
             let Some((database, id)) = names(&self.root, &path) else {
                 return;
             };
-            if known >= bounds::PROVISIONER_DOCUMENTS {
+            if known >= self.room {
                 if looked.troubles.is_empty() {
                     looked.troubles.push(format!(
                         "{}: more than {} documents; the rest is left out",
                         path.display(),
-                        bounds::PROVISIONER_DOCUMENTS
+                        self.room
                     ));
                 }
                 return;

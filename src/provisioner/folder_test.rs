@@ -107,6 +107,74 @@ fn what_is_no_document_is_left_alone() {
     assert!(Folder::open(&dir.path().join("none")).is_err_and(|e| e.to_string().contains("cannot read this folder")));
 }
 
+#[test]
+fn a_document_has_its_greatest_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut folder, _) = Folder::open(dir.path()).unwrap();
+    let mut text = device("large").to_pretty().into_bytes();
+    text.resize(usize::try_from(bounds::PROVISIONER_DOCUMENT).unwrap(), b' ');
+    let path = dir.path().join("account/a/d.json");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, &text).unwrap();
+    assert_eq!(look(&mut folder), Looked { changed: 1, troubles: vec![] });
+    text.push(b' ');
+    fs::write(&path, &text).unwrap();
+    let why = look(&mut folder).troubles.concat();
+    assert!(why.contains("d.json: is larger than 4194304 bytes"), "{why}");
+    assert_eq!(folder.documents().devices(MAC).len(), 1, "what it had stays");
+}
+
+#[test]
+fn no_more_documents_than_there_is_room_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut folder, _) = Folder::with_room(dir.path(), 3).unwrap();
+    assert_eq!(Folder::open(dir.path()).unwrap().0.room, bounds::PROVISIONER_DOCUMENTS);
+    for n in 0..5 {
+        folder.write("account/a", &format!("d{n}"), &device("one")).unwrap();
+    }
+    let looked = look(&mut folder);
+    assert_eq!((looked.changed, folder.documents().devices(MAC).len()), (3, 3));
+    assert!(looked.troubles.concat().ends_with("more than 3 documents; the rest is left out"), "{looked:?}");
+    // room that is made is used, though not before the round after
+    let known: Vec<PathBuf> = folder.files.keys().take(2).cloned().collect();
+    known.iter().for_each(|path| fs::remove_file(path).unwrap());
+    look(&mut folder);
+    look(&mut folder);
+    assert_eq!((folder.documents().devices(MAC).len(), look(&mut folder)), (3, Looked::default()));
+}
+
+#[test]
+fn folders_are_only_so_deep() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut folder, _) = Folder::open(dir.path()).unwrap();
+    let within = |folders: usize| format!("account{}", "/f".repeat(folders - 1));
+    let deepest = bounds::PROVISIONER_DEPTH - 1;
+    folder.write(&within(deepest), "d", &device("one")).unwrap();
+    assert!(folder.write(&within(deepest + 1), "d", &device("two")).is_err());
+    let deeper = dir.path().join(within(deepest + 1));
+    fs::create_dir(&deeper).unwrap();
+    fs::write(deeper.join("d.json"), device("two").to_pretty()).unwrap();
+    assert_eq!(look(&mut folder).changed, 1);
+    assert_eq!(folder.documents().devices(MAC)[0].name, "one");
+}
+
+#[test]
+fn a_look_comes_to_an_end_before_its_round_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut folder, _) = Folder::open(dir.path()).unwrap();
+    for n in 0..3 {
+        folder.write(&format!("account{n}"), "d", &device("one")).unwrap();
+        for other in 0..bounds::PROVISIONER_WATCH / 2 {
+            File::create(dir.path().join(format!("account{n}/{other}.txt"))).unwrap();
+        }
+    }
+    let mut looked = Looked::default();
+    assert!(!folder.look(bounds::PROVISIONER_WATCH, &mut looked));
+    assert_eq!(looked.changed, 2);
+    assert!(folder.look(bounds::PROVISIONER_WATCH, &mut looked));
+    assert_eq!(looked.changed, 3);
+}
+
 proptest::proptest! {
     #[test]
     fn names_there_and_back(database in "account/[^/\\x00]{1,20}", id in "[^/\\x00]{1,20}") {
@@ -117,6 +185,7 @@ proptest::proptest! {
             left: Vec::new(),
             round: 0,
             whole: true,
+            room: 0,
         };
         let path = folder.path(&database, &id).unwrap();
         proptest::prop_assert!(path.starts_with("/root/account") && !path.to_str().unwrap().contains("/."));

@@ -22,6 +22,8 @@ mod xml;
 mod yealink;
 
 #[cfg(test)]
+mod dhcp_test;
+#[cfg(test)]
 mod identity_cases;
 #[cfg(test)]
 mod test;

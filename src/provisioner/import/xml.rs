@@ -181,6 +181,9 @@ mod test {
         {
             assert!(tree_of(xml).is_err(), "{xml}");
         }
+        let nested = |depth| "<a>".repeat(depth) + &"</a>".repeat(depth);
+        assert!(tree_of(&nested(bounds::IMPORT_DEPTH)).is_ok());
+        assert!(tree_of(&nested(bounds::IMPORT_DEPTH + 1)).is_err_and(|e| e.starts_with("nested too deep")));
         let deep = "<a>".repeat(10_000);
         assert!(tree_of(&deep).is_err_and(|e| e.starts_with("nested too deep")));
     }
