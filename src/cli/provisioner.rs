@@ -6,6 +6,7 @@ use super::{DONE, FAILED, USAGE};
 use crate::net::provisioner::Serving;
 use crate::provisioner::folder::Folder;
 use log::LevelFilter;
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 
@@ -25,6 +26,7 @@ pub(super) fn run(args: &Args) -> i32 {
         }
     };
     setup::log(if args.verbose { LevelFilter::Debug } else { LevelFilter::Info });
+    room_for_connections();
     match start(Path::new(store), listen) {
         Ok(serving) => {
             log::info!("provisioner: phoneprov {} at http://{}", env!("CARGO_PKG_VERSION"), serving.address());
@@ -36,6 +38,14 @@ pub(super) fn run(args: &Args) -> i32 {
             log::error!("{why}");
             FAILED
         }
+    }
+}
+
+/// As many descriptors as the system grants: the usual soft limit is 1,024, and so many connections alone are allowed.
+fn room_for_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(e) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        log::warn!("provisioner: at most {} open files: {e}", limit.current.unwrap_or_default());
     }
 }
 
