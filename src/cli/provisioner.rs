@@ -26,6 +26,7 @@ pub(super) fn run(args: &Args) -> i32 {
         }
     };
     setup::log(if args.verbose { LevelFilter::Debug } else { LevelFilter::Info });
+    super::harden::harden();
     room_for_connections();
     match start(Path::new(store), listen) {
         Ok(serving) => {
