@@ -11,6 +11,8 @@ use std::path::PathBuf;
 pub(super) const CONFIG: &str = "/etc/config/phoneprov";
 /// Where OpenWrt has the config files of all packages.
 pub(super) const UCI: &str = "/etc/config";
+/// Where the init script keeps copies of it for the agent, who may not read these files (openwrt-package/files/phoneprov.init).
+pub(super) const COPIES: &str = "/var/run/phoneprov-config";
 
 /// Options that take one word, and are only looked at by the verbs that have them.
 const WORDS: &[&str] =

@@ -284,6 +284,17 @@ fn the_dhcp_servers_settings_come_and_go_with_the_service() {
     assert_eq!(r.read("/tmp/run/phoneprov-config/dhcp"), with, "the agent sees what is so now");
     r.init("restart");
     assert_eq!(r.read("/etc/config/dhcp"), with);
+    // by hand, without a word to the service
+    r.sh("phoneprov dhcp remove");
+    assert_eq!(r.read("/etc/config/dhcp"), before);
+    assert_eq!(r.read("/tmp/run/phoneprov-config/dhcp"), before, "the agent sees that too");
+    r.sh("phoneprov dhcp apply");
+    assert_eq!(r.read("/tmp/run/phoneprov-config/dhcp"), with);
+    assert_eq!(r.owner("/tmp/run/phoneprov-config/dhcp"), (0, 5960, 0o640));
+    r.write("/etc/config/dhcp", &format!("{with}# edited\n"));
+    r.sh("phoneprov dhcp apply");
+    assert!(r.read("/tmp/run/phoneprov-config/dhcp").ends_with("# edited\n"), "also when nothing is to be written");
+    r.write("/etc/config/dhcp", &with);
     r.init("stop");
     assert_eq!(r.read("/etc/config/dhcp"), before, "without a trace");
 }

@@ -3,7 +3,7 @@
 use super::super::args::Args;
 use super::super::text::say;
 use super::super::{setup, DONE, FAILED};
-use super::reload::{reload, Form};
+use super::reload::{refresh_copy, reload, Form};
 use crate::config::{Config, DhcpMode};
 use crate::openwrt::dhcp::{plan, Plan, HEADER, OURS};
 use crate::openwrt::{file, sections};
@@ -25,6 +25,7 @@ pub(super) fn apply(args: &Args) -> Result<i32, String> {
     let plan = plan(&config, &served);
     refused.extend(plan.refused.iter().cloned());
     let (form, path, changed) = write(args, &config, &plan)?;
+    refresh_copy(args);
     let reload = if changed { reload(args, form) } else { None };
     if args.json {
         let file = path.display().to_string();
@@ -102,6 +103,7 @@ fn take_out(uci: &Path) -> Result<bool, String> {
 fn take_away(args: &Args, conf: Option<&Path>) -> Result<i32, String> {
     let uci = setup::dhcp_file(args);
     let from_uci = take_out(&uci);
+    refresh_copy(args);
     let from_conf = conf.map_or(Ok(false), |path| file::take_away(path, HEADER));
     let gone =
         |path: &Path, taken: &Result<bool, String>| matches!(taken, Ok(true)).then(|| path.display().to_string());

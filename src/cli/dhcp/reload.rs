@@ -1,7 +1,8 @@
 //! Has dnsmasq read its settings again. SIGHUP is not enough: it reads leases and hosts anew, not these.
 
-use super::super::args::{Args, UCI};
+use super::super::args::{Args, COPIES, UCI};
 use crate::bounds;
+use crate::openwrt::file;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -19,9 +20,7 @@ pub(super) enum Form {
 /// Reloads dnsmasq, unless the files are those of another machine, or `--no-reload`. Returns what was done, or is to be done, in
 /// a sentence.
 pub(super) fn reload(args: &Args, form: Form) -> Option<String> {
-    let elsewhere =
-        args.uci.as_deref().is_some_and(|dir| dir.canonicalize().ok() != Path::new(UCI).canonicalize().ok());
-    if args.no_reload || elsewhere {
+    if args.no_reload || elsewhere(args) {
         return None;
     }
     let (command, there) = match form {
@@ -35,6 +34,26 @@ pub(super) fn reload(args: &Args, form: Form) -> Option<String> {
         Ok(()) => "dnsmasq has been told".into(),
         Err(why) => format!("{} {why}; restart dnsmasq by hand", command.join(" ")),
     })
+}
+
+/// Are the files those of another machine?
+fn elsewhere(args: &Args) -> bool {
+    args.uci.as_deref().is_some_and(|dir| dir.canonicalize().ok() != Path::new(UCI).canonicalize().ok())
+}
+
+/// Gives the agent the UCI file as it is now, where it looks at a copy: it would report for ever what is no longer so.
+/// Whatever fails is said, and is no failure: the next reload of the service does it too.
+pub(super) fn refresh_copy(args: &Args) {
+    if elsewhere(args) {
+        return;
+    }
+    let copy = Path::new(COPIES).join("dhcp");
+    let Ok(text) = std::fs::read_to_string(Path::new(UCI).join("dhcp")) else { return };
+    if copy.exists() {
+        if let Err(why) = file::edit(&copy, &|old| Ok((old != text).then(|| text.clone()))) {
+            eprintln!("phoneprov: {why}; status may be out of date until /etc/init.d/phoneprov reload");
+        }
+    }
 }
 
 /// Runs it to its end, for so many milliseconds at the most.
