@@ -79,17 +79,21 @@ pub(super) fn served(args: &Args, config: &Config) -> Result<(Vec<Served>, Vec<S
 pub(super) fn dhcp_settings(args: &Args) -> DhcpSettings {
     let (args, file) = (args.clone(), dhcp_file(args));
     Arc::new(move |config, devices| {
-        let named = match named(&args, config) {
-            Ok(named) => named,
-            Err(why) => return vec![why],
-        };
+        let mut named = named(&args, config).unwrap_or_default();
+        // the init script names the devices of the config's networks, in their order, and the agent cannot see which
+        // network is where; should one be missing, nobody knows which
+        if config.agent.devices.is_empty() && named.len() == config.agent.networks.len() {
+            let networks = config.agent.networks.iter();
+            named.iter_mut().zip(networks).for_each(|((_, at), name)| *at = at.take().or_else(|| Some(name.clone())));
+        }
         let address = |d: &Device| d.addresses.first().map(|(own, _)| *own);
         let network = |d: &Device| named.iter().find(|(device, _)| *device == d.name).and_then(|(_, n)| n.clone());
         let served: Vec<Served> = devices
             .iter()
             .filter_map(|d| Some(Served { device: d.name.clone(), network: network(d), address: address(d)? }))
             .collect();
-        dhcp::look(config, &served, &file)
+        let down: Vec<String> = devices.iter().filter(|d| d.addresses.is_empty()).map(|d| d.name.clone()).collect();
+        dhcp::look(config, &served, &down, &file)
     })
 }
 

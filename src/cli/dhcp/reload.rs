@@ -23,9 +23,13 @@ pub(super) fn reload(args: &Args, form: Form) -> Option<String> {
     if args.no_reload || elsewhere(args) {
         return None;
     }
+    const INIT: &str = "/etc/init.d/dnsmasq";
+    const SYSTEMD: &str = "/run/systemd/system";
     let (command, there) = match form {
-        Form::Uci => (["/etc/init.d/dnsmasq", "reload"].as_slice(), "/etc/init.d/dnsmasq"),
-        Form::Conf => (["systemctl", "try-restart", "dnsmasq"].as_slice(), "/run/systemd/system"),
+        Form::Uci => ([INIT, "reload"].as_slice(), INIT),
+        Form::Conf if Path::new(SYSTEMD).exists() => (["systemctl", "try-restart", "dnsmasq"].as_slice(), SYSTEMD),
+        // its reload is for a change of UCI
+        Form::Conf => ([INIT, "restart"].as_slice(), INIT),
     };
     if !Path::new(there).exists() {
         return Some("restart dnsmasq, so that it reads this (SIGHUP is not enough)".into());

@@ -16,19 +16,19 @@ const DHCP_FILE: &str = "/etc/config/dhcp";
 const APPLY: &str = "run phoneprov dhcp apply";
 
 /// [`troubles`], of the files as they are: `file` is `/etc/config/dhcp`, here or elsewhere. A file that may not be read
-/// tells nothing: the agent need not be root.
-pub fn look(config: &Config, served: &[Served], file: &Path) -> Vec<String> {
+/// tells nothing: the agent need not be root. `down`: devices that have no address now.
+pub fn look(config: &Config, served: &[Served], down: &[String], file: &Path) -> Vec<String> {
     if config.agent.dhcp != DhcpMode::Dnsmasq || served.is_empty() {
         return Vec::new();
     }
     let plan = plan(config, served);
     match &config.agent.dnsmasq_conf {
         Some(path) => match read(path) {
-            Ok(text) => conf_trouble(&plan, text.as_deref(), &path.display().to_string()).into_iter().collect(),
+            Ok(text) => conf_trouble(&plan, down, text.as_deref(), &path.display().to_string()).into_iter().collect(),
             Err(()) => Vec::new(),
         },
         None => match read(file) {
-            Ok(text) => troubles(&plan, served, text.as_deref()),
+            Ok(text) => troubles(&plan, served, down, text.as_deref()),
             Err(()) => Vec::new(),
         },
     }
@@ -44,21 +44,23 @@ fn read(path: &Path) -> Result<Option<String>, ()> {
     }
 }
 
-fn conf_trouble(plan: &Plan, text: Option<&str>, file: &str) -> Option<String> {
+fn conf_trouble(plan: &Plan, down: &[String], text: Option<&str>, file: &str) -> Option<String> {
     match text {
         None if plan.groups.is_empty() => None,
         None => Some(format!("{file} is not there, so dnsmasq tells phones nothing: {APPLY}")),
         Some(text) if !text.starts_with(HEADER) => {
             Some(format!("{file} was not written by phoneprov: name another file with option dnsmasq_conf"))
         }
-        Some(text) if text != plan.conf() => Some(format!("{file} is not what the config says now: {APPLY}")),
+        Some(text) if !text.lines().filter(|l| !is_of(down, l)).eq(plan.conf().lines()) => {
+            Some(format!("{file} is not what the config says now: {APPLY}"))
+        }
         Some(_) => None,
     }
 }
 
 /// Why phones of the served devices get nothing, or something old, by DHCP; sentences with what to do. `text` is that of
 /// `/etc/config/dhcp`; `None`: there is none. Of what is wrong with the file itself the first is told alone.
-pub fn troubles(plan: &Plan, served: &[Served], text: Option<&str>) -> Vec<String> {
+pub fn troubles(plan: &Plan, served: &[Served], down: &[String], text: Option<&str>) -> Vec<String> {
     let Some(text) = text else {
         return vec![format!(
             "{DHCP_FILE} is not there, so dnsmasq cannot be told: install dnsmasq, or set option dnsmasq_conf or dhcp 'off'"
@@ -68,7 +70,7 @@ pub fn troubles(plan: &Plan, served: &[Served], text: Option<&str>) -> Vec<Strin
         Ok(file) => file.merged(),
         Err(e) => return vec![format!("{DHCP_FILE}:{}: {}; dnsmasq cannot read it either", e.line, e.message)],
     };
-    let mut out: Vec<String> = sections_trouble(plan, served, &file).into_iter().collect();
+    let mut out: Vec<String> = sections_trouble(plan, served, down, &file).into_iter().collect();
     let on =
         |s: &Section, option: &str| s.get(option).is_some_and(|v| matches!(v, "1" | "on" | "true" | "yes" | "enabled"));
     if file.sections.iter().any(|s| s.kind == "odhcpd" && on(s, "maindhcp")) {
@@ -94,8 +96,8 @@ pub fn troubles(plan: &Plan, served: &[Served], text: Option<&str>) -> Vec<Strin
     out
 }
 
-fn sections_trouble(plan: &Plan, served: &[Served], file: &File) -> Option<String> {
-    let bare = |s: &Section| (s.kind.clone(), s.name.clone(), entries(s));
+fn sections_trouble(plan: &Plan, served: &[Served], down: &[String], file: &File) -> Option<String> {
+    let bare = |s: &Section| (s.kind.clone(), s.name.clone(), entries(s, down));
     let mine: Vec<_> = file.sections.iter().filter(|s| OURS.has(s)).map(bare).collect();
     let wanted: Vec<_> = plan.sections().iter().map(bare).collect();
     if mine.len() == wanted.len() && mine.iter().all(|s| wanted.contains(s)) {
@@ -121,8 +123,15 @@ fn sections_trouble(plan: &Plan, served: &[Served], file: &File) -> Option<Strin
     Some(format!("the sections of phoneprov in {DHCP_FILE} are not what the config says now: {APPLY}"))
 }
 
-fn entries(section: &Section) -> Vec<(String, String, bool)> {
-    section.entries.iter().map(|e| (e.name.clone(), e.value.clone(), e.list)).collect()
+fn entries(section: &Section, down: &[String]) -> Vec<(String, String, bool)> {
+    let of_those_up = section.entries.iter().filter(|e| !is_of(down, &e.value));
+    of_those_up.map(|e| (e.name.clone(), e.value.clone(), e.list)).collect()
+}
+
+/// Is it a value of ours for one of these devices? What is told on a device that is down is right as it is: `apply` takes the
+/// address from the network's config then, which the agent does not see.
+fn is_of(down: &[String], value: &str) -> bool {
+    down.iter().any(|device| value.contains(&format!("tag:{device},")))
 }
 
 /// The host of the URL in a value of ours.

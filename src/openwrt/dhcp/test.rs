@@ -282,7 +282,7 @@ fn samples() {
         assert_eq!(after, std::fs::read_to_string(path("after")).unwrap(), "{name}");
         assert_eq!(sections::replace(&after, OURS, &sections), Ok(None), "{name}");
         assert_eq!(sections::replace(&after, OURS, &[]).unwrap().as_deref(), Some(&before[..]), "{name}");
-        assert_eq!(troubles(&plan, &served(), Some(&after)), [] as [&str; 0], "{name}");
+        assert_eq!(troubles(&plan, &served(), &[], Some(&after)), [] as [&str; 0], "{name}");
     }
 }
 
@@ -292,9 +292,9 @@ fn troubles_are_told_with_what_to_do() {
     let now = plan(&config, &served());
     let stock = include_str!("../../../tests/data/dhcp/stock.before");
     let applied = sections::replace(stock, OURS, &now.sections()).unwrap().unwrap();
-    let told = |text: &str| troubles(&now, &served(), Some(text));
+    let told = |text: &str| troubles(&now, &served(), &[], Some(text));
     assert_eq!(told(stock), ["/etc/config/dhcp has no sections of phoneprov: run phoneprov dhcp apply"]);
-    assert!(troubles(&now, &served(), None)[0].contains("is not there"));
+    assert!(troubles(&now, &served(), &[], None)[0].contains("is not there"));
     assert_eq!(told(&applied), [] as [&str; 0]);
     assert_eq!(
         told(&applied.replace("192.168.1.1:8480", "192.168.7.1:8480")),
@@ -313,6 +313,27 @@ fn troubles_are_told_with_what_to_do() {
     let all = told(&applied.replace("option start '100'", "option ignore '1'"));
     assert!(all.len() == 1 && all[0].contains("DHCP is off on network 'lan' (br-lan)"), "{all:?}");
     assert!(told("config dhcp 'x\n")[0].starts_with("/etc/config/dhcp:1: "));
+}
+
+#[test]
+fn what_is_told_on_a_device_that_is_down_is_no_trouble() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, conf) = (dir.path().join("dhcp"), dir.path().join("conf"));
+    let of_vendors = [vendor("snom", ""), vendor("cisco", "\tlist oui 00:0e:08:*:*:*\n")].concat();
+    let uci_config = config(&of_vendors);
+    let mut conf_config = uci_config.clone();
+    conf_config.agent.dnsmasq_conf = Some(conf.clone());
+    let both = plan(&uci_config, &served());
+    std::fs::write(&file, both.uci().unwrap()).unwrap();
+    std::fs::write(&conf, both.conf()).unwrap();
+    let (up, guest) = (&served()[..1], "br-guest".to_string());
+    for config in [&uci_config, &conf_config] {
+        assert_eq!(look(config, &served(), &[], &file), [] as [&str; 0]);
+        assert_eq!(look(config, up, &[guest.clone()], &file), [] as [&str; 0], "apply would change nothing");
+        assert_eq!(look(config, up, &[], &file).len(), 1, "it is not served any more");
+        let moved = [Served { address: Ipv4Addr::new(192, 168, 1, 2), ..up[0].clone() }];
+        assert_eq!(look(config, &moved, &[guest.clone()], &file).len(), 1);
+    }
 }
 
 proptest! {
