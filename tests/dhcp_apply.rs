@@ -110,9 +110,32 @@ fn where_nothing_is_to_be_told_what_was_is_removed() {
         let site = Site::new(BEFORE);
         assert_eq!(site.run(&["apply"]).0, 0);
         site.config("phoneprov", more);
-        assert_eq!(site.run(&["apply"]).0, 0, "{more}");
+        let (code, _, err) = site.run(&["apply"]);
+        assert!(code == 0 && err.contains("so dnsmasq is told nothing"), "{more}: {err}");
         assert_eq!(site.text(), BEFORE, "{more}");
     }
+}
+
+#[test]
+fn of_a_file_that_cannot_be_read_nothing_is_said() {
+    let site = Site::new("config 'broken\n");
+    let (code, out, err) = site.run(&["remove"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("dhcp:1: "), "{err}");
+}
+
+#[test]
+fn a_device_of_a_network_has_the_address_of_its_config() {
+    let site = Site::new(BEFORE);
+    fs::write(site.path("network"), fs::read_to_string(site.path("network")).unwrap() + "config interface 'wifi'\n")
+        .unwrap();
+    site.config("phoneprov", "\tlist network 'wifi'\n");
+    let (code, _, err) = site.run(&["apply"]);
+    assert!(code == 1 && err.contains("network 'wifi' has no device"), "{err}");
+    let (code, out, err) = site.run(&["apply", "--device", "br-lan"]);
+    assert!(code == 0 && out.contains(" on br-lan (192.168.1.1)"), "{out}{err}");
+    let (code, _, err) = site.run(&["apply", "--device", "br-lan", "--device", "wlan7"]);
+    assert!(code == 1 && err.contains("wlan7 has no IPv4 address"), "{err}");
 }
 
 #[test]

@@ -40,6 +40,15 @@ fn named(args: &Args, config: &Config) -> Result<Vec<(String, Option<String>)>, 
             let device = found.map_err(|why| format!("list network '{name}': {why}"))?;
             devices.push((device, Some(name)));
         }
+    } else if config.agent.devices.is_empty() {
+        // named by the init script, which has asked the router: a network that cannot be found in the file is no mistake then
+        let text = std::fs::read_to_string(network_file(args)).unwrap_or_default();
+        for (name, found) in config::resolve_networks(&text, &config.agent.networks) {
+            let at = devices.iter_mut().find(|(device, at)| found.as_ref() == Ok(device) && at.is_none());
+            if let Some((_, at)) = at {
+                *at = Some(name);
+            }
+        }
     }
     if devices.is_empty() {
         return Err("no device to serve; set list network 'lan', or list device 'br-lan'".to_string());

@@ -53,8 +53,8 @@ fn one_network_in_a_jail() {
     assert_eq!(of(&record, "procd_add_reload_trigger"), ["phoneprov firewall dhcp"]);
     assert_eq!(of(&record, "procd_add_reload_interface_trigger"), ["lan"]);
     // as root, before procd is told of anything
-    assert_eq!(of(&record, "phoneprov "), ["prepare --config /etc/config/phoneprov", "dhcp apply"]);
-    assert!(at("phoneprov dhcp apply") < at("procd_open_instance main"));
+    assert_eq!(of(&record, "phoneprov "), ["prepare --config /etc/config/phoneprov", "dhcp apply --device br-lan"]);
+    assert!(at("phoneprov dhcp apply --device br-lan") < at("procd_open_instance main"));
 
     // the agent can read the copy and nobody else can; root's file stays as it was; the folders are the agent's
     assert_eq!(r.owner("/etc/config/phoneprov"), (0, 0, 0o600));
@@ -159,6 +159,18 @@ fn a_ca_file_is_in_the_jail() {
 }
 
 #[test]
+fn the_agent_in_its_jail_sees_the_file_of_dnsmasq() {
+    let Some(r) = router("dnsmasq_conf") else { return };
+    r.commit(&format!("{LAN}\toption dnsmasq_conf '/tmp/dnsmasq.d/phoneprov.conf'\n"));
+    r.sh("mkdir /tmp/dnsmasq.d");
+    let mounts = |record: &[String]| of(record, "procd_add_jail_mount ").join(" ");
+    assert!(mounts(&r.init("start")).ends_with(" /etc/hosts /tmp/dnsmasq.d"));
+    // its folder is not mounted where there is more in it
+    r.commit(&format!("{LAN}\toption dnsmasq_conf '/etc/phones.conf'\n"));
+    assert!(mounts(&r.init("start")).ends_with(" /etc/hosts"));
+}
+
+#[test]
 fn disabled_it_is_not_there_and_what_it_wrote_goes() {
     let Some(r) = router("disabled") else { return };
     // as it is shipped
@@ -194,14 +206,21 @@ fn a_reload_tells_the_agent_and_ends_it_only_where_it_must() {
     assert_eq!(record.last().map(String::as_str), Some("procd_send_signal phoneprov * HUP"));
     assert_eq!(
         of(&record, "phoneprov "),
-        ["prepare --config /etc/config/phoneprov", "prepare --config /etc/config/phoneprov", "dhcp apply"]
+        [
+            "prepare --config /etc/config/phoneprov",
+            "prepare --config /etc/config/phoneprov",
+            "dhcp apply --device br-lan"
+        ]
     );
     assert!(r.read("/tmp/run/phoneprov-config/phoneprov").contains("grace '9'"));
     assert_eq!(r.owner("/tmp/run/phoneprov-config/phoneprov"), (0, 5960, 0o640));
     // somebody else's settings, which the agent looks at by itself
     r.write("/etc/config/dhcp", "config dhcp 'other'\n");
     let record = r.init("reload");
-    assert!(of(&record, "procd_send_signal").is_empty() && of(&record, "phoneprov ").contains(&"dhcp apply"));
+    assert!(
+        of(&record, "procd_send_signal").is_empty()
+            && of(&record, "phoneprov ").contains(&"dhcp apply --device br-lan")
+    );
     assert!(r.read("/tmp/run/phoneprov-config/dhcp").contains("other"));
     r.remove("/etc/config/dhcp");
     assert_eq!(instance(&r.init("reload")), instance(&first));
@@ -295,6 +314,13 @@ fn the_dhcp_servers_settings_come_and_go_with_the_service() {
     r.sh("phoneprov dhcp apply");
     assert!(r.read("/tmp/run/phoneprov-config/dhcp").ends_with("# edited\n"), "also when nothing is to be written");
     r.write("/etc/config/dhcp", &with);
+    // a network that only netifd knows the device of keeps the others from nothing
+    r.commit(&format!("{LAN}\tlist network 'voice'\n"));
+    let network = r.read("/etc/config/network").replace("192.168.1.1", "192.168.1.2");
+    r.write("/etc/config/network", &format!("{network}config interface 'voice'\n\toption proto 'static'\n"));
+    r.init("reload");
+    let moved = r.read("/etc/config/dhcp");
+    assert!(moved.contains("192.168.1.2:8480") && !moved.contains("192.168.1.1:8480"), "{moved}");
     r.init("stop");
     assert_eq!(r.read("/etc/config/dhcp"), before, "without a trace");
 }
@@ -319,9 +345,13 @@ fn stop_restart_upgrade_shutdown_and_removal() {
     let Some(r) = router("life") else { return };
     r.commit(LAN);
     let asked = |record: &[String]| of(record, "phoneprov dhcp").join(" ");
-    assert_eq!(asked(&r.init("start")), "apply");
+    assert_eq!(asked(&r.init("start")), "apply --device br-lan");
     let record = r.init("restart");
-    assert_eq!((asked(&record), instance(&record).len()), ("apply".to_string(), 16), "written once, not removed");
+    assert_eq!(
+        (asked(&record), instance(&record).len()),
+        ("apply --device br-lan".to_string(), 16),
+        "written once, not removed"
+    );
     let record = r.init("shutdown");
     assert_eq!((asked(&record).as_str(), of(&record, "kill")), ("", vec!["phoneprov"]));
     let record = r.init("stop");
@@ -331,11 +361,11 @@ fn stop_restart_upgrade_shutdown_and_removal() {
     // installed, upgraded, removed by the package's own scripts
     let links = || r.sh("ls /etc/rc.d").split_whitespace().collect::<Vec<_>>().join(" ");
     let record = r.script("/package/postinst", &["configure"], &[]);
-    assert_eq!((links().as_str(), asked(&record).as_str()), ("K10phoneprov S95phoneprov", "apply"));
+    assert_eq!((links().as_str(), asked(&record).as_str()), ("K10phoneprov S95phoneprov", "apply --device br-lan"));
     let record = r.script("/package/prerm", &["upgrade"], &[("PKG_UPGRADE", "1")]);
     assert_eq!((asked(&record).as_str(), of(&record, "kill")), ("", vec!["phoneprov"]));
     let record = r.script("/package/postinst", &["configure"], &[("PKG_UPGRADE", "1")]);
-    assert_eq!((links().as_str(), asked(&record).as_str()), ("K10phoneprov S95phoneprov", "apply"));
+    assert_eq!((links().as_str(), asked(&record).as_str()), ("K10phoneprov S95phoneprov", "apply --device br-lan"));
     assert_eq!(instance(&record).len(), 16);
     let record = r.script("/package/prerm", &["remove"], &[]);
     assert_eq!((links().as_str(), asked(&record).as_str()), ("", "remove remove"));

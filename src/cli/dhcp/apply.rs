@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub(super) fn apply(args: &Args) -> Result<i32, String> {
     let (config, _) = setup::config(args).map_err(|e| e.to_string())?;
     if config.agent.dhcp != DhcpMode::Dnsmasq || !config.agent.enabled {
+        let why = if config.agent.enabled { "option dhcp is not 'dnsmasq'" } else { "option enabled is '0'" };
+        eprintln!("phoneprov: {}: {why}, so dnsmasq is told nothing", args.config.display());
         return take_away(args, config.agent.dnsmasq_conf.as_deref());
     }
     let (served, without) = setup::served(args, &config)?;
@@ -117,6 +119,8 @@ fn take_away(args: &Args, conf: Option<&Path>) -> Result<i32, String> {
         say!("{:#}", json!({"changed": !files.is_empty(), "removed_from": files, "refused": wrong, "reload": reload}));
     } else {
         match files.as_slice() {
+            // of a file that could not be read nobody knows it
+            [] if !wrong.is_empty() => {}
             [] => say!("nothing of phoneprov is in dnsmasq's settings"),
             files => files.iter().for_each(|file| say!("{file}: what was ours is gone")),
         }
