@@ -51,7 +51,7 @@ fn conf_trouble(plan: &Plan, down: &[String], text: Option<&str>, file: &str) ->
         Some(text) if !text.starts_with(HEADER) => {
             Some(format!("{file} was not written by phoneprov: name another file with option dnsmasq_conf"))
         }
-        Some(text) if !text.lines().filter(|l| !is_of(down, l)).eq(plan.conf().lines()) => {
+        Some(text) if lines(text, down) != lines(&plan.conf(), &[]) => {
             Some(format!("{file} is not what the config says now: {APPLY}"))
         }
         Some(_) => None,
@@ -123,9 +123,19 @@ fn sections_trouble(plan: &Plan, served: &[Served], down: &[String], file: &File
     Some(format!("the sections of phoneprov in {DHCP_FILE} are not what the config says now: {APPLY}"))
 }
 
+/// Without an order: that of the devices is another one for an agent that has taken over a change of the config.
 fn entries(section: &Section, down: &[String]) -> Vec<(String, String, bool)> {
     let of_those_up = section.entries.iter().filter(|e| !is_of(down, &e.value));
-    of_those_up.map(|e| (e.name.clone(), e.value.clone(), e.list)).collect()
+    let mut all: Vec<_> = of_those_up.map(|e| (e.name.clone(), e.value.clone(), e.list)).collect();
+    all.sort_unstable();
+    all
+}
+
+/// Without an order, as [`entries`].
+fn lines<'a>(text: &'a str, down: &[String]) -> Vec<&'a str> {
+    let mut all: Vec<&str> = text.lines().filter(|l| !is_of(down, l)).collect();
+    all.sort_unstable();
+    all
 }
 
 /// Is it a value of ours for one of these devices? What is told on a device that is down is right as it is: `apply` takes the

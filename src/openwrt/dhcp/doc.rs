@@ -26,7 +26,8 @@ or null), and `file` and `vendors`, or `removed_from`.
 
 * Only phones: a MAC of an enabled vendor's `oui`, or of `config phone`. The longest prefix counts, as it does for PnP; a pinned phone is told what its own vendor's phones
   are told and nothing of the others'. With `enrol 'list'` only the phones of the list are told. All others on the LAN get from dnsmasq what they got before.
-* Only on served devices, and on each the router's address there. A device without an address is left out and named.
+* Only on served devices, and on each the router's address there: the first, where a device has several (PnP and the responder take the one of the phone's subnet).
+  A device that is down is told of by the address of its network's config; one without any is left out and named.
 * Where a prefix is also on routers and cameras (\"also needs\" below), the phone must name itself in its vendor class id (option 60).
 * The values are sent whether the phone asks for them or not (`dhcp-option-force`): dnsmasq would otherwise put option 66 into a field of 63 characters.
 
@@ -57,7 +58,8 @@ others shares a line with one of ours, or the file cannot be read as UCI, it is 
 ## On another Linux
 
 `option dnsmasq_conf '/etc/dnsmasq.d/phoneprov.conf'` writes that one file. It begins with a line that says whose it is; a file that does not is neither written nor removed. dnsmasq reads it when it
-starts: `apply` runs `systemctl try-restart dnsmasq` where there is systemd, and says so where there is not. SIGHUP is not enough.
+starts: `apply` runs `systemctl try-restart dnsmasq` where there is systemd, `/etc/init.d/dnsmasq restart` where there is that, and else says so. SIGHUP is not enough.
+Its folder must be there. Run `phoneprov dhcp remove` before you give the option another path: of the file at the old one nobody would know.
 ";
 
 fn row(v: &Vendor) -> String {
