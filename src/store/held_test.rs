@@ -155,3 +155,31 @@ fn what_is_newer_goes() {
     put(&store, &a, 2, b"again", PLENTY).unwrap();
     assert_eq!(store.read(&a, 2).unwrap(), b"again");
 }
+
+#[test]
+fn what_a_rollback_may_want_does_not_go_by_history() {
+    let dir = folder();
+    let a = key(1, "a");
+    let store = open(dir.path()).unwrap().store;
+    put(&store, &a, 1, b"own", PLENTY).unwrap();
+    let mut changed = record(1, "1");
+    let from = crate::core::types::Changed { from: 1, at: 1_700_000_000 };
+    changed.decided = Decided { changed: [("a".to_string(), from)].into(), ..Decided::default() };
+    store.put_phone(&changed).unwrap();
+    // the mistake, with the time of day in it: other bytes each time
+    for number in 2..=6 {
+        put(&store, &a, number, &[number as u8; 100], PLENTY).unwrap();
+    }
+    assert_eq!(store.read(&a, 1).unwrap(), b"own");
+    // room for a last good comes first
+    let file = store.bytes() / 4;
+    put(&store, &a, 7, &[7; 100], 2 * file).unwrap();
+    assert_eq!(store.read(&a, 1), Err(StoreError::NotFound));
+    // and when it counts no more it goes as all do
+    put(&store, &key(3, "c"), 1, b"own", PLENTY).unwrap();
+    store.put_phone(&record(3, "1")).unwrap();
+    for number in 2..=6 {
+        put(&store, &key(3, "c"), number, &[number as u8; 100], PLENTY).unwrap();
+    }
+    assert_eq!(store.read(&key(3, "c"), 1), Err(StoreError::NotFound));
+}

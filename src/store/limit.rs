@@ -4,7 +4,7 @@
 use super::error::StoreError;
 use super::name;
 use crate::bounds;
-use crate::core::types::{GenerationMeta, ResourceKey, Sha256, UnixTime};
+use crate::core::types::{Decided, GenerationMeta, ResourceKey, Sha256, UnixTime};
 use crate::proto::mac::Mac;
 use std::collections::BTreeMap;
 
@@ -33,6 +33,9 @@ pub(super) struct Index {
     candidates: BTreeMap<ResourceKey, Kept>,
     /// Generations that the admin went back to, by config name: they are served, so they are never in the way.
     pinned: BTreeMap<Mac, BTreeMap<String, u32>>,
+    /// Generations before a change of the account that still counts: a rollback goes there, so `history` does not end
+    /// them. The room for a last good comes first.
+    wanted: BTreeMap<Mac, BTreeMap<String, u32>>,
     bytes: u64,
 }
 
@@ -130,12 +133,19 @@ impl Index {
         Some(kept)
     }
 
-    /// The generations of this phone that are pinned.
-    pub(super) fn pin(&mut self, mac: Mac, pinned: BTreeMap<String, u32>) {
-        match pinned.is_empty() {
-            true => _ = self.pinned.remove(&mac),
-            false => _ = self.pinned.insert(mac, pinned),
+    /// The generations of this phone that are pinned, or that a rollback may want.
+    pub(super) fn decided(&mut self, mac: Mac, decided: &Decided) {
+        let wanted = decided.changed.iter().map(|(name, changed)| (name.clone(), changed.from)).collect();
+        for (all, own) in [(&mut self.pinned, decided.pinned.clone()), (&mut self.wanted, wanted)] {
+            match own.is_empty() {
+                true => _ = all.remove(&mac),
+                false => _ = all.insert(mac, own),
+            }
         }
+    }
+
+    fn is_wanted(&self, key: &ResourceKey, number: u32) -> bool {
+        self.wanted.get(&key.mac).is_some_and(|own| own.get(&key.name) == Some(&number))
     }
 
     fn is_pinned(&self, key: &ResourceKey, number: u32) -> bool {
@@ -161,10 +171,11 @@ impl Index {
         let held: Vec<ResourceKey> = self.candidates.keys().filter(|key| key.mac == mac).cloned().collect();
         held.iter().for_each(|key| _ = self.take_candidate(key));
         self.pinned.remove(&mac);
+        self.wanted.remove(&mac);
     }
 
     /// Which generations have to go when one of `size` bytes becomes the last good of `key`: those of this key beyond
-    /// `history` (the new one counts), then, while all is more than `cache_max`, held configs (the upstream has them
+    /// `history` (the new one counts) that no rollback may want, then, while all is more than `cache_max`, held configs (the upstream has them
     /// still), and then the oldest anywhere that is then no last good. What is pinned stays. [`StoreError::Full`] when
     /// that is not enough.
     pub(super) fn plan(&self, key: &ResourceKey, size: u64, history: u32, cache_max: u64) -> Result<Plan, StoreError> {
@@ -175,7 +186,8 @@ impl Index {
         let mut bytes = self.bytes.saturating_add(size);
         let mut plan = Plan::default();
         let gone = &mut plan.generations;
-        for kept in own.iter().take(beyond).filter(|k| !self.is_pinned(key, k.number)) {
+        let stays = |k: &&Kept| self.is_pinned(key, k.number) || self.is_wanted(key, k.number);
+        for kept in own.iter().take(beyond).filter(|k| !stays(k)) {
             bytes = bytes.saturating_sub(kept.file_size);
             gone.push((key.clone(), kept.number));
         }
@@ -191,13 +203,14 @@ impl Index {
         }
         let mut candidates = Vec::new();
         for (other, list) in &self.keys {
-            let older = if other == key { own.get(beyond..) } else { list.split_last().map(|(_, older)| older) };
+            let older = if other == key { Some(own) } else { list.split_last().map(|(_, older)| older) };
             // A router's clock jumps: within a key the number is the order, so no generation counts as older than
             // one with a lower number.
             let mut age = 0;
             for kept in older.unwrap_or_default() {
                 age = age.max(kept.stored_at);
-                if self.is_pinned(other, kept.number) {
+                let goes = gone.iter().any(|(k, number)| k == other && *number == kept.number);
+                if goes || self.is_pinned(other, kept.number) {
                     continue;
                 }
                 candidates.push((age, other, kept));

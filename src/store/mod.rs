@@ -249,7 +249,7 @@ impl Store {
             return Err(StoreError::Invalid("the phone's record is too large"));
         }
         let mut writer = self.writer();
-        writer.index.pin(mac, record.decided.pinned.clone());
+        writer.index.decided(mac, &record.decided);
         let stored = self.known_folder(mac).ok().and_then(|folder| folder.read(name::PHONE, scan::PHONE_MAX).ok());
         if stored.as_ref() == Some(&bytes) {
             return Ok(false);

@@ -220,7 +220,7 @@ impl Scan {
         let why = match folder.read(name::PHONE, PHONE_MAX) {
             Ok(bytes) => match serde_json::from_slice::<PhoneRecord>(&bytes) {
                 Ok(record) if Mac::parse(&record.mac) == Some(mac) => {
-                    self.index.pin(mac, record.decided.pinned.clone());
+                    self.index.decided(mac, &record.decided);
                     return self.phones.push(record);
                 }
                 Ok(_) => "it is the record of another phone",
