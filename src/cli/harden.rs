@@ -9,6 +9,12 @@ pub(super) fn harden() {
     if let Err(e) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
         log::warn!("agent: core dumps cannot be turned off: {e}");
     }
+    not_dumpable();
+}
+
+/// Once more after each change of user: the kernel then sets it to fs.suid_dumpable (prctl(2), PR_SET_DUMPABLE), which
+/// is 2 where systemd's core_pattern is a pipe, and a pipe gets the dump of such a process.
+pub(super) fn not_dumpable() {
     if let Err(e) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         log::warn!("agent: core dumps cannot be turned off: {e}");
     }

@@ -46,6 +46,7 @@ fn start(args: &Args) -> Result<Runtime, String> {
     let devices = setup::devices(args, &config)?;
     // no thread runs yet, and nothing is open
     log::info!("agent: {}", privileges::settle(args.user.as_deref(), &config.agent)?);
+    super::harden::not_dumpable();
     if let Err(e) = std::fs::File::open(&args.config) {
         log::warn!(
             "{}: the agent cannot read it again as this user ({e}), so SIGHUP will change nothing; let the user's \
