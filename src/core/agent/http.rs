@@ -205,10 +205,13 @@ impl Agent {
         named.retain(|m| !m.0.starts_with(&[0, 0, 0]));
         let checked = self.is_checked(asked);
         // Whose config it is, is for the upstream to say, and it may look at any MAC in the request: behind one's own
-        // MAC, percent-encoded, or in what looks like a shared file (`settings.php/x.bin?mac=…`).
-        // In a User-Agent a phone may well name its other port.
+        // MAC, percent-encoded, in what looks like a shared file (`settings.php/x.bin?mac=…`), or in a header that goes
+        // up too (`X-Original-URL: …`). In a User-Agent a phone may well name its other port.
+        let headers = how.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("user-agent"));
+        let in_headers: Vec<Mac> = headers.flat_map(|(_, value)| macs_in(value)).collect();
         let known = |m: &&Mac| self.directory.get(**m).is_some();
-        let named_foreign = named.iter().find(|m| neighbour != Some(**m) && (self.is_phone(**m) || known(m)));
+        let named_foreign =
+            named.iter().chain(&in_headers).find(|m| neighbour != Some(**m) && (self.is_phone(**m) || known(m)));
         let other = named_foreign.or(facts.mac.as_ref().filter(|m| neighbour != Some(**m) && known(m)));
         if let Some(other) = other.copied().filter(|_| checked) {
             self.events.push_crowd(now, "phone", Some(other), foreign(ip, neighbour));

@@ -243,3 +243,25 @@ fn the_password_in_what_the_upstream_says_stays_with_the_admin_of_the_upstream()
     w.upstream(id, good("admin_pass: topsecret"));
     assert!(w.control(json!({"op": "events"})).unwrap().to_string().contains("holds the provisioning password"));
 }
+
+#[test]
+fn a_header_that_names_another_phone_goes_nowhere() {
+    let mut w = World::new();
+    w.serve(2, "two");
+    for header in [
+        "X-Original-URL: /snom/settings.php?mac=000413000002",
+        "X-Rewrite-URL: /snom/settings.php?mac=%30%30:04:13:00:00:02",
+        "X-Mac: 00-04-13-00-00-03",
+        "Accept: text/000413000002",
+    ] {
+        w.next += 1;
+        let target = format!("/snom/settings.php?mac={}", mac(1).hex_upper());
+        let text = format!("GET {target} HTTP/1.1\r\nHost: 192.168.1.1:8480\r\n{header}\r\n\r\n");
+        let Ok(Parsed::Whole { request, .. }) = parse_request(text.as_bytes()) else { panic!("{text}") };
+        let (now, from) = (w.now(), SocketAddrV4::new(ip(1), 40_000));
+        let asked = Asked { id: w.next, device: 0, from, request };
+        w.agent.request(&asked, &w.lan, now, &mut w.out);
+        assert_eq!(w.status_of(w.next), Some((403, Label::None)), "{header}");
+        assert_eq!(w.jobs(), [], "{header}");
+    }
+}
