@@ -183,12 +183,17 @@ impl Guard {
 
     /// Nothing is held any more: the guard watches again. The window of what passed begins anew, for these phones are
     /// not back yet.
-    pub fn none_held(&mut self, now: Now, notes: &mut Vec<Note>) {
-        if matches!(self.state, State::Holding { .. }) {
-            self.state = State::Quiet;
-            self.changed.values_mut().flat_map(BTreeMap::values_mut).for_each(|past| past.at = now.mono);
-            notes.push((None, "nothing is held any more: it watches again".to_string()));
+    /// Gives them: the new time must survive a restart.
+    pub fn none_held(&mut self, now: Now, notes: &mut Vec<Note>) -> Vec<Mac> {
+        if !matches!(self.state, State::Holding { .. }) {
+            return Vec::new();
         }
+        self.state = State::Quiet;
+        for past in self.changed.values_mut().flat_map(BTreeMap::values_mut) {
+            (past.unix, past.at) = (now.unix, now.mono);
+        }
+        notes.push((None, "nothing is held any more: it watches again".to_string()));
+        self.changed.keys().copied().collect()
     }
 
     /// The admin accepts all: for the time of the window everything passes, so that a migration runs to its end.

@@ -184,8 +184,9 @@ impl Cache {
             return;
         }
         let mut notes = Vec::new();
-        self.guard.none_held(now, &mut notes);
+        let again = self.guard.none_held(now, &mut notes);
         tell_of(notes, out);
+        out.extend(again.into_iter().map(Out::Record));
     }
 
     /// Phones with a stored config: of these the share counts.
@@ -391,8 +392,11 @@ impl Cache {
     /// The admin does not want what is held: its bytes go, and the same bytes are held again without a word.
     pub fn reject(&mut self, mac: Option<Mac>, out: &mut Vec<Out>) -> Vec<Done> {
         let mut done = Vec::new();
-        for key in self.decidable(mac, |e| e.accepting.is_none() && e.held.as_ref().is_some_and(|h| !h.rejected)) {
+        // accepted, but its bytes had to be asked for again and have not come: that can still be taken back
+        let waits = |e: &super::Entry| e.held.as_ref().is_some_and(|h| !h.rejected || e.accept_next);
+        for key in self.decidable(mac, |e| e.accepting.is_none() && waits(e)) {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
+            entry.accept_next = false;
             let Some(held) = &mut entry.held else { continue };
             held.rejected = true;
             held.candidate = None;
@@ -467,9 +471,10 @@ impl Cache {
 }
 
 impl super::Entry {
-    /// Does the guard keep something from the phone? What waits behind a pin is the admin's doing.
+    /// Does the guard keep something from the phone? What waits behind a pin is the admin's doing; and of a vendor that
+    /// is switched off nobody will hear whether the upstream is right again.
     pub(super) fn is_held(&self) -> bool {
-        self.held.is_some() && self.pinned.is_none()
+        self.held.is_some() && self.pinned.is_none() && self.how.vendor != super::NO_VENDOR
     }
 }
 

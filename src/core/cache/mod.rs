@@ -172,6 +172,7 @@ impl Cache {
             }
         }
         self.settle(from, out);
+        self.look_whether_held(now, out);
     }
 
     /// The upstream may be another one now: what the one before said is no reason not to ask, and its validators mean
