@@ -209,6 +209,15 @@ impl Directory {
         self.phones.insert(mac, phone);
     }
 
+    /// A phone that has a config on flash, and no record there. `false`: it is known, or there is no room.
+    pub fn adopt(&mut self, mac: Mac, vendor: &str, first_seen: UnixTime, now: Now) -> bool {
+        if self.phones.contains_key(&mac) || self.phones.len() >= bounds::PHONES {
+            return false;
+        }
+        self.phones.insert(mac, Phone { first_seen, last_seen: 0, rank: (2, 0), ..fresh(mac, vendor, 0, now) });
+        true
+    }
+
     /// A phone was seen. Returns `None` where there is no room for one more stranger.
     pub fn seen(&mut self, seen: Seen<'_>, now: Now) -> Option<&mut Phone> {
         if !self.make_room(seen.mac, false) {

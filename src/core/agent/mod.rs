@@ -125,8 +125,14 @@ impl Agent {
         }
         for (key, generations) in loaded.configs {
             // of a vendor that is not configured now: a reload may bring it back, and its numbers must go on
-            let vendor = agent.section_of(&key.vendor).unwrap_or(NO_VENDOR);
+            let enabled = |a: &Active| a.enabled && a.name == key.vendor;
+            let vendor = agent.actives.iter().position(enabled).unwrap_or(NO_VENDOR);
             let since = refused.get(&key.mac).and_then(|r| r.get(&key.name)).copied();
+            // cut off between a config and its phone's record, or the record was damaged: a phone all the same
+            let first = generations.iter().map(|m| m.stored_at).min().unwrap_or_default();
+            if agent.directory.adopt(key.mac, &key.vendor, first, now) {
+                agent.pending.push(cache::Out::Record(key.mac));
+            }
             agent.cache.load(key, vendor, generations, since);
         }
         agent.restore_decided(loaded.identities, loaded.candidates, &decided, now);
@@ -147,7 +153,7 @@ impl Agent {
         self.config = config;
         let actives = &self.actives;
         let mut outs = Vec::new();
-        self.cache.renumber(|key| actives.iter().position(|a| a.name == key.vendor), now, &mut outs);
+        self.cache.renumber(|key| actives.iter().position(|a| a.enabled && a.name == key.vendor), now, &mut outs);
         self.run_cache(outs, now, out);
         if moved {
             self.cache.doubt();
@@ -299,7 +305,7 @@ impl Agent {
                     queue.extend(more);
                 }
                 // asked for by the router itself (`probe`): nothing of strangers goes to flash
-                cache::Out::Store(key, ..) if self.directory.get(key.mac).is_none() => {
+                cache::Out::Store(key, ..) if self.is_stranger(&key) => {
                     let mut more = Vec::new();
                     self.cache.not_kept(&key, now, &mut more);
                     queue.extend(more);
@@ -315,6 +321,11 @@ impl Agent {
                 cache::Out::Note(mac, text) => self.events.push(now.unix, "config", Some(mac), text),
             }
         }
+    }
+
+    /// Is nothing known of the phone of this config, and nothing of the config on flash?
+    fn is_stranger(&self, key: &ResourceKey) -> bool {
+        self.directory.get(key.mac).is_none() && self.cache.get(key).is_none_or(|e| e.generations().is_empty())
     }
 
     fn run_shared(&mut self, outs: Vec<shared::Out>, now: Now, out: &mut Vec<Action>) {
@@ -339,33 +350,6 @@ impl Agent {
     /// A phone was sent to this stream and came too late for its bytes: ask again with the same request.
     pub fn stream_missed(&mut self, id: StreamId) {
         self.shared.missed(id);
-    }
-
-    /// Known phones are refreshed in the background once a night, each at its own minute between 01:00 and 05:00
-    /// UTC, so that the store is warm and the upstream not stormed. While the clock is not set, once in 24 hours of
-    /// uptime.
-    fn nightly(&mut self, now: Now, out: &mut Vec<Action>) {
-        let clock = now.clock_is_set();
-        let minutes = |n: &Now| match clock {
-            true => n.unix / 60,
-            false => n.mono.saturating_duration_since(self.started.mono).as_secs() / 60,
-        };
-        let this = minutes(&now);
-        // each minute once; after a clock jump, or a suspend, nothing is made up for
-        let passed = this.saturating_sub(minutes(&self.last_tick)).min(5);
-        let enabled = |vendor: usize| self.actives.get(vendor).is_some_and(|a| a.enabled);
-        let due: Vec<ResourceKey> = self
-            .cache
-            .iter()
-            .filter(|(_, e)| e.current().is_some() && enabled(e.how().vendor))
-            .filter(|(k, _)| {
-                let spread = k.mac.0.iter().fold(7u64, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(*b)));
-                let slot = if clock { 60 + spread % 240 } else { spread % 1440 };
-                (this % 1440 + 1440 - slot) % 1440 < passed
-            })
-            .map(|(k, _)| k.clone())
-            .collect();
-        self.refresh_later(due, now, out);
     }
 
     /// The URL mappings for a config of this vendor section and phone, its own first, and what they are filled with.

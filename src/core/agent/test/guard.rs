@@ -523,3 +523,76 @@ fn the_clock_may_jump() {
     }
     assert_eq!(o.boot(20, &lost(20)).0, "held");
 }
+
+#[test]
+fn who_rejects_what_he_accepted_is_heard() {
+    let mut o = Office::new(3);
+    o.all_boot(3, tenant);
+    o.held.clear(); // its bytes are gone
+    o.done(json!({"op": "accept", "mac": mac(2).to_string()}));
+    let job = o.w.job().0;
+    o.w.upstream(job, Outcome::Bad(Reason::Broken, "cut off".into()));
+    o.settle();
+    o.done(json!({"op": "reject", "mac": mac(2).to_string()}));
+    assert_eq!(o.boot(2, &tenant(2)), ("held".into(), own(2)));
+}
+
+#[test]
+fn a_night_is_one_mistake() {
+    for phones in [5, 10, 40] {
+        let all: Vec<u16> = (0..phones).map(|i| i * 47).collect();
+        let mut o = Office::empty(CONFIG);
+        for n in &all {
+            o.boot(*n, &own(*n));
+        }
+        // nobody asks, all are refreshed in the background; a day and a night
+        for _ in 0..24 * 60 {
+            o.w.pass(60_013);
+            o.settle();
+            for (job, url) in o.w.jobs() {
+                let n = *all.iter().find(|n| url.contains(&mac(**n).hex_upper())).expect("a phone's");
+                o.w.upstream(job, good(&tenant(n)));
+                o.settle();
+            }
+        }
+        let newest = |o: &Office, n: u16| {
+            let of = o.flash.iter().find(|(k, _)| k.mac == mac(n)).expect("stored").1;
+            of.last().expect("one").1.clone()
+        };
+        let lost = all.iter().filter(|n| newest(&o, **n) != own(**n).as_bytes()).count();
+        assert!(lost <= usize::from(phones / 5).max(2), "{lost} of {phones} phones");
+    }
+}
+
+#[test]
+fn what_passed_before_counts_over_a_restart_as_long_as_without() {
+    let mut o = Office::new(40);
+    o.all_boot(40, tenant);
+    o.w.pass(50 * 60_000);
+    // put right for those that were held
+    for n in 8..40 {
+        assert_eq!(o.boot(n, &own(n)).0, "unchanged");
+    }
+    assert_eq!((&o.guard()["state"], &o.guard()["changed"]), (&json!("quiet"), &json!(8)));
+    let begun: Vec<u64> = o.records.values().flat_map(|r| r.decided.changed.values().map(|c| c.at)).collect();
+    let late = o.w.now().unix - 60;
+    assert!(begun.len() == 8 && begun.iter().all(|at| *at >= late), "their window began anew: {begun:?}");
+}
+
+#[test]
+fn a_vendor_that_is_switched_off_holds_nothing_for_the_others() {
+    let mut o = Office::new(3);
+    o.all_boot(3, tenant);
+    assert_eq!(o.guard()["state"], "holding");
+    let off =
+        CONFIG.replacen("option enabled '1'\n\tlist oui '00:04:13", "option enabled '0'\n\tlist oui '00:04:13", 1);
+    assert_ne!(off, CONFIG);
+    o.w.reload(&off);
+    o.settle();
+    assert_eq!(o.guard()["state"], "quiet", "nobody will ever ask for it again");
+    o.w.reload(CONFIG);
+    o.w.pass(20_000);
+    o.settle();
+    assert_eq!(o.boot(2, &tenant(2)), ("held".into(), own(2)), "and here it is again");
+    assert_eq!(o.guard()["state"], "holding");
+}

@@ -129,3 +129,34 @@ fn each_known_phone_is_refreshed_once_a_night() {
     assert_eq!(fetched.len(), 40);
     assert!(fetched.values().all(|n| *n == 1), "{fetched:?}");
 }
+
+#[test]
+fn a_config_whose_phone_has_no_record_is_kept_all_the_same() {
+    // cut off between the config and the record, or the record was damaged and set aside
+    let meta = GenerationMeta {
+        number: 1,
+        sha256: Sha256::of(b"one"),
+        size: 3,
+        stored_at: 1_700_000_000,
+        etag: None,
+        last_modified: None,
+        target: "settings.php?mac=000413000001".into(),
+        headers: vec![],
+    };
+    let key = ResourceKey { vendor: "snom".into(), mac: mac(1), name: "settings.php?mac={mac}".into() };
+    let mut w = World::with(Loaded { configs: vec![(key, vec![meta])], ..Loaded::default() });
+    w.reload(&CONFIG.replace("option provpass", "option enrol 'window'\n\toption provpass"));
+    w.pass(1);
+    let written = w.out.iter().any(|a| matches!(a, Action::PutPhone(r) if r.mac == mac(1).to_string()));
+    assert!(written, "the record is written again");
+    // the night brings a new config, and the upstream goes
+    w.control(json!({"op": "refresh", "mac": "all"}));
+    let (id, _) = w.job();
+    w.upstream(id, good("two"));
+    assert_eq!(w.flash(), 1, "it is no stranger");
+    w.pass(20_000);
+    let a = w.get(1);
+    let (id, _) = w.job();
+    w.upstream(id, down());
+    assert_eq!(w.status_of(a), Some((200, Label::LastGood(Reason::Down))), "it was served before");
+}
