@@ -214,7 +214,8 @@ impl Directory {
         if self.phones.contains_key(&mac) || self.phones.len() >= bounds::PHONES {
             return false;
         }
-        self.phones.insert(mac, Phone { first_seen, last_seen: 0, rank: (2, 0), ..fresh(mac, vendor, 0, now) });
+        self.phones
+            .insert(mac, Phone { first_seen, last_seen: 0, rank: (Standing::Spoke, 0), ..fresh(mac, vendor, 0, now) });
         true
     }
 
