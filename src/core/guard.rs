@@ -80,12 +80,17 @@ pub struct Guard {
     changed: BTreeMap<Mac, BTreeMap<String, Past>>,
     /// The largest number of held phones that was told.
     told: usize,
+    /// When other phones were last to be asked for.
+    asked_others: Option<Instant>,
 }
+
+/// Between two times that other phones are asked for: a provider's ordinary work is no reason to ask all day.
+const ASK_OTHERS: Duration = Duration::from_secs(300);
 
 impl Guard {
     /// Nothing has changed yet.
     pub fn new(limits: Limits) -> Guard {
-        Guard { limits, state: State::Quiet, changed: BTreeMap::new(), told: 0 }
+        Guard { limits, state: State::Quiet, changed: BTreeMap::new(), told: 0, asked_others: None }
     }
 
     /// After a reload of the config.
@@ -153,6 +158,17 @@ impl Guard {
             notes.push((None, text));
         }
         false
+    }
+
+    /// A change has passed. Phones that ask once a day show a mistake one by one, never enough of them within a window:
+    /// so many others are to be asked for now, that it shows if it concerns them too.
+    pub fn others_to_ask(&mut self, known: usize, now: Now) -> usize {
+        let just = self.asked_others.is_some_and(|at| now.mono.saturating_duration_since(at) < ASK_OTHERS);
+        if just || self.state != State::Quiet {
+            return 0;
+        }
+        self.asked_others = Some(now.mono);
+        (self.limit(known) + 1).saturating_sub(self.changed.len())
     }
 
     /// A mistake that is put right must not be held like one: a phone gets the account back that it had before the

@@ -166,6 +166,11 @@ impl Fetches {
         self.background.retain(|key| !gone(key));
     }
 
+    /// To be refreshed when nobody else wants the threads.
+    pub(super) fn later(&mut self, key: ResourceKey) {
+        self.background.insert(key);
+    }
+
     fn finish(&mut self, id: u64) -> Option<Running> {
         let running = self.running.remove(&id)?;
         if running.started {

@@ -310,6 +310,7 @@ impl Agent {
                     self.cache.not_kept(&key, now, &mut more);
                     queue.extend(more);
                 }
+                cache::Out::Later(key) => self.fetches.later(key),
                 cache::Out::Store(key, meta, body) => out.push(Action::Store(key, meta, body)),
                 cache::Out::Candidate(key, meta, body) => out.push(Action::Candidate(key, meta, body)),
                 cache::Out::DropCandidate(key) => out.push(Action::DropCandidate(key)),

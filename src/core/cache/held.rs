@@ -11,6 +11,8 @@ use crate::core::outcome::Reason;
 use crate::core::types::{Changed, Decided, GenerationMeta, ResourceKey, Sha256};
 use crate::proto::mac::Mac;
 use crate::vendor::{Change, Identity};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 /// What was on flash of one config beside its generations.
 #[derive(Default)]
@@ -88,10 +90,30 @@ impl Cache {
         if passes {
             out.push(Out::Record(key.mac));
             self.drop_held(key, now, out);
+            self.ask_others(key.mac, known, now, out);
             return Some(new);
         }
         self.hold(key, new, Some(change), now, out);
         None
+    }
+
+    /// Is it this phone alone? Those are asked for of whom the upstream was not heard for longest.
+    fn ask_others(&mut self, mac: Mac, known: usize, now: Now, out: &mut Vec<Out>) {
+        let count = self.guard.others_to_ask(known, now);
+        if count == 0 {
+            return;
+        }
+        let changed: BTreeSet<Mac> = self.guard.past().map(|(mac, ..)| mac).collect();
+        let mut others: BTreeMap<Mac, (Option<Instant>, &ResourceKey)> = BTreeMap::new();
+        for (key, entry) in self.entries.iter() {
+            let account = matches!(entry.identity(), Identity::Account(_)) && entry.pinned.is_none();
+            if account && entry.how.vendor != super::NO_VENDOR && key.mac != mac && !changed.contains(&key.mac) {
+                others.entry(key.mac).or_insert((entry.agreed.map(|(at, _)| at), key));
+            }
+        }
+        let mut others: Vec<(Option<Instant>, &ResourceKey)> = others.into_values().collect();
+        others.sort_unstable();
+        out.extend(others.into_iter().take(count).map(|(_, key)| Out::Later(key.clone())));
     }
 
     /// Keeps a new config from the phone. Its bytes go to flash once.

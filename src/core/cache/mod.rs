@@ -48,6 +48,8 @@ pub enum Out {
     Tell(Waiter, Answer),
     /// Ask the upstream for it; the result comes back by [`Cache::fetched`].
     Fetch(ResourceKey),
+    /// Ask the upstream for it when nobody else wants the threads.
+    Later(ResourceKey),
     /// Write it to flash; the result comes back by [`Cache::stored`].
     Store(ResourceKey, GenerationMeta, Arc<[u8]>),
     /// The grace time is over, or the beginning of it must survive a reboot: write the phone's record.

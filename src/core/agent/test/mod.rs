@@ -6,6 +6,7 @@ mod dhcp;
 mod guard;
 mod lifetime;
 mod requests;
+mod slowly;
 mod upstream;
 mod world;
 
