@@ -117,7 +117,8 @@ impl Case {
 
     /// Those after it, while nothing gets better: at once.
     fn next_ones(&self, t: &Lab, phone: &Phone, body: &Body) -> Duration {
-        let limit = Duration::from_millis(50);
+        // nothing is waited for any more; how quick that is depends on what else the machine does
+        let limit = FRESH_WAIT / 4;
         let mut best = Duration::MAX;
         for _ in 0..6 {
             let a = phone.config();
