@@ -269,6 +269,20 @@ mod test {
     }
 
     #[test]
+    fn large_numbers_come_back_as_they_were_printed() {
+        for number in [
+            "666666666666626666662",
+            "1.7976931348623157e308",
+            "5e-324",
+            "-0.1234567890123456789",
+            "18446744073709551616",
+        ] {
+            let json = Json::parse(number.as_bytes()).unwrap();
+            assert_eq!(Json::parse(json.to_ascii().as_bytes()).unwrap(), json, "{number}");
+        }
+    }
+
+    #[test]
     fn pretty() {
         let json = Json::parse(r#"{"a":[1,"é/"],"b":{},"c":[]}"#.as_bytes()).unwrap();
         assert_eq!(json.to_pretty(), "{\n  \"a\": [\n    1,\n    \"é/\"\n  ],\n  \"b\": {},\n  \"c\": []\n}\n");
