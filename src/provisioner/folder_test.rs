@@ -179,7 +179,7 @@ proptest::proptest! {
     #[test]
     fn names_there_and_back(database in "account/[^/\\x00]{1,20}", id in "[^/\\x00]{1,20}") {
         let folder = Folder {
-            root: PathBuf::from("/root"),
+            root: PathBuf::from("/store"),
             memory: Memory::default(),
             files: HashMap::new(),
             left: Vec::new(),
@@ -188,7 +188,7 @@ proptest::proptest! {
             room: 0,
         };
         let path = folder.path(&database, &id).unwrap();
-        proptest::prop_assert!(path.starts_with("/root/account") && !path.to_str().unwrap().contains("/."));
+        proptest::prop_assert!(path.starts_with("/store/account") && !path.to_str().unwrap().contains("/."));
         proptest::prop_assert_eq!(names(&folder.root, &path), Some((database, id)));
     }
 }
