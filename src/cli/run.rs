@@ -74,7 +74,7 @@ fn start(args: &Args) -> Result<Runtime, String> {
                 Ok(devices) => devices,
                 // what root could look up at the start, the agent's user perhaps cannot
                 Err(why) if named == (config.agent.networks.clone(), config.agent.devices.clone()) => {
-                    log::warn!("{why}; the devices served until now stay");
+                    log::warn!("{why}; the devices found at the start are served");
                     served.clone()
                 }
                 Err(why) => return Err(why),
