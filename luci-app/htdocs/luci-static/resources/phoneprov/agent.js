@@ -69,11 +69,26 @@ function declare(object, method, params, options) {
 const ours = (method, ...params) => declare('phoneprov', method, params);
 
 const askJob = ours('job', 'id');
+const askPhones = ours('phones', 'after');
 const rcList = declare('rc', 'list', [ 'name', 'skip_running_check' ]);
 const rcInit = rpc.declare({ object: 'rc', method: 'init', params: [ 'name', 'action' ], reject: true });
 const serviceList = rpc.declare({ object: 'service', method: 'list', params: [ 'name' ], expect: { '': {} } });
 
 const wait = milliseconds => new Promise(resolve => window.setTimeout(resolve, milliseconds));
+
+// An answer holds some hundred phones; `more` says how many it leaves out.
+async function allPhones() {
+	const phones = [];
+	let more = 0;
+
+	do {
+		const answer = await askPhones(phones.length ? phones[phones.length - 1].mac : undefined);
+
+		phones.push(...answer.phones ?? []);
+		more = answer.phones?.length ? answer.more ?? 0 : 0;
+	} while (more > 0);
+	return { phones };
+}
 
 async function watch(id, onStep) {
 	const end = Date.now() + JOB_PATIENCE;
@@ -117,7 +132,7 @@ function slow(method, ...params) {
 
 return baseclass.extend({
 	status: ours('status'),
-	phones: ours('phones'),
+	phones: allPhones,
 	phone: ours('phone', 'mac'),
 	events: ours('events', 'count'),
 	options: ours('options'),

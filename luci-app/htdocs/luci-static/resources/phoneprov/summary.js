@@ -26,7 +26,7 @@ const noProvider = state => state.config != null && !option(state, 'agent', 'ups
 
 function serviceState(state) {
 	if (state.status)
-		return [ 'good', _('Running'), _('Version %s, since %s').format(state.status.version, words.duration(state.status.uptime)) ];
+		return [ 'good', _('Running'), _('Version %s, up for %s').format(state.status.version, words.duration(state.status.uptime)) ];
 	if (state.service.running)
 		return [ 'warn', _('Does not answer'), _('The service runs, but gives no answer (yet).') ];
 	if (switchedOff(state))
@@ -53,13 +53,9 @@ function serviceCard(state) {
 function upstreamLines(upstream, now) {
 	const lines = [];
 
-	if (upstream.state == 'up')
-		lines.push(page.badge('good', _('Reachable')));
-	else if (upstream.state == 'down')
-		lines.push(page.badge('bad', _('Down')));
-	else
-		lines.push(page.badge('off', _('Not asked yet')));
+	const badge = { up: [ 'good', _('Reachable') ], down: [ 'bad', _('Down') ] }[upstream.state] ?? [ 'off', _('Not asked yet') ];
 
+	lines.push(el('div', {}, page.badge(...badge)));
 	lines.push(upstream.url && el('div', { 'class': 'pp-mono' }, upstream.url));
 	if (upstream.last_ok)
 		lines.push(small(_('Last good answer: %s').format(words.ago(upstream.last_ok, now))));

@@ -4,6 +4,7 @@
 'require poll';
 'require uci';
 'require phoneprov.agent as agent';
+'require phoneprov.empty as empty';
 'require phoneprov.outcome as outcome';
 'require phoneprov.page as page';
 'require phoneprov.probe as probe';
@@ -40,11 +41,13 @@ const state = {
 	wishes: new Map(),
 	filter: '',
 	group: '',
-	probe: { shown: false, running: false, steps: [], notes: [], ok: null, error: null }
+	// is the test shown?
+	probe: false
 };
 
 const shown = new Map();
 let parts = null;
+let shownProbe = null;
 let seldomAt = 0;
 let looking = null;
 
@@ -184,7 +187,7 @@ function drawTools(phones) {
 	page.show(parts.bulk, state.write && [
 		page.button('neutral', _('Refresh all'), { 'data-do': 'all', 'data-verb': 'refresh', 'busy': state.busy.has('refresh:all') }),
 		' ', page.button('neutral', _('Restart all'), { 'data-do': 'all', 'data-verb': 'restart', 'busy': state.busy.has('restart:all') }),
-		' ', page.button('neutral', _('Probe'), { 'data-do': 'openProbe' })
+		' ', page.button('neutral', _('Test'), { 'data-do': 'probe' })
 	]);
 }
 
@@ -197,11 +200,12 @@ function draw() {
 
 	page.show(parts.cards, summary.cards(state));
 	page.show(parts.boxes, summary.boxes(state));
-	page.show(parts.result, result && story.result(result, 'page'), probe.panel(state));
+	page.show(parts.result, result && story.result(result, 'page'));
+	drawProbe();
 	drawTools(phones);
 	drawList(phones);
 	parts.table.style.display = phones.length ? '' : 'none';
-	page.show(parts.nothing, !state.phones.length ? probe.empty(state)
+	page.show(parts.nothing, !state.phones.length ? empty.list(state)
 		: !phones.length && el('p', {}, _('No phone matches.'), ' ',
 			page.button('neutral', _('Show all'), { 'data-do': 'group', 'data-group': '', 'data-clear': '1' })));
 }
@@ -374,27 +378,16 @@ async function admit(mac) {
 	});
 }
 
-async function startProbe() {
-	const run = state.probe;
-	const vendor = parts.root.querySelector('#pp-vendor')?.value;
+// The card is not drawn anew: it has handlers of its own, and shows the steps by itself.
+function drawProbe() {
+	const vendors = state.status?.vendors ?? [];
+	const wanted = state.probe ? vendors.join(' ') : null;
 
-	if (run.running)
+	if (wanted === shownProbe || (state.probe && parts.probe.querySelector('.spinning')))
 		return;
-	Object.assign(run, { running: true, steps: [], notes: [], ok: null, error: null });
-	draw();
-	try {
-		const result = await agent.probe(vendor, undefined, undefined, job => {
-			run.steps = job.steps ?? run.steps;
-			draw();
-		});
-
-		Object.assign(run, { ok: result.ok === true, steps: result.steps ?? run.steps, notes: result.notes ?? [] });
-	}
-	catch (error) {
-		Object.assign(run, { error: error.message, steps: error.steps ?? run.steps });
-	}
-	run.running = false;
-	await look();
+	shownProbe = wanted;
+	parts.probe.replaceChildren(...state.probe ? [ probe.card({ brands: vendors.map(name => [ name, words.vendor(name) ]), disabled: false }),
+		page.button('neutral', _('Close'), { 'data-do': 'closeProbe' }) ] : []);
 }
 
 const actions = {
@@ -424,16 +417,15 @@ const actions = {
 
 		return act('door', 'page', _('New phones'), () => agent.admit(minutes).then(result => outcome.admit(result, state)));
 	},
-	openProbe() {
-		state.probe.shown = true;
+	probe() {
+		state.probe = true;
 		draw();
-		parts.root.querySelector('[data-do=probe]')?.focus();
+		parts.probe.querySelector('select')?.focus();
 	},
 	closeProbe() {
-		Object.assign(state.probe, { shown: false, steps: [], notes: [], ok: null, error: null });
+		state.probe = false;
 		draw();
 	},
-	probe: startProbe,
 	refresh: ({ dataset: { mac } }) => act('refresh:' + mac, mac, _('Refresh'), () => agent.refresh(mac).then(outcome.refresh)),
 	resync: ({ dataset: { mac } }) => act('resync:' + mac, mac, _('Resync'), () => agent.resync(mac).then(result => outcome.resync(result))),
 	restart: ({ dataset: { mac } }) => act('restart:' + mac, mac, _('Restart'), () => agent.resync(mac, true).then(result => outcome.resync(result))),
@@ -461,6 +453,7 @@ return view.extend({
 			cards: div('cards'),
 			boxes: div('boxes'),
 			result: div('result'),
+			probe: div('probe'),
 			filter: el('input', {
 				'type': 'search', 'class': 'cbi-input-text', 'placeholder': _('Model, MAC, address …'), 'aria-label': _('Search phones'),
 				'autocomplete': 'off', 'spellcheck': 'false'
@@ -480,7 +473,7 @@ return view.extend({
 			state.group = parts.select.value;
 			draw();
 		});
-		parts.root = page.root(el('h2', {}, _('Phones')), parts.cards, parts.boxes, parts.result,
+		parts.root = page.root(el('h2', {}, _('Phones')), parts.cards, parts.boxes, parts.result, parts.probe,
 			el('section', { 'class': 'cbi-section', 'aria-label': _('List of phones') }, parts.tools, parts.nothing, parts.table));
 		page.on(parts.root, actions);
 		draw();
