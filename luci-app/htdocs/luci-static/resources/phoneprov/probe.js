@@ -18,17 +18,22 @@ const names = {
 function line(ok, name, text) {
 	const [ mark, word, color ] = ok === true ? [ '✔', _('done'), '#080' ] : ok === false ? [ '✘', _('failed'), '#c00' ] : [ 'ℹ', _('note'), 'inherit' ];
 
-	return E('li', { 'style': 'overflow-wrap:anywhere' }, [
+	return E('li', { 'style': 'color:inherit;overflow-wrap:anywhere' }, [
 		E('span', { 'style': `color:${color}`, 'role': 'img', 'aria-label': word, 'title': word }, [ mark ]), ' ',
 		E('strong', {}, [ name ]), ': ', text
 	]);
 }
 
 class Card {
-	constructor({ brands, disabled }) {
+	constructor({ brands, devices, disabled }) {
 		this.brands = brands;
 		this.select = E('select', { 'id': 'phoneprov-probe-brand', 'class': 'cbi-input-select', 'disabled': disabled ? '' : null },
 			brands.map(([ name, label ]) => E('option', { 'value': name }, [ label ])));
+		// asked there where the agent serves; with one network there is nothing to choose
+		this.device = devices?.length > 1
+			? E('select', { 'id': 'phoneprov-probe-device', 'class': 'cbi-input-select', 'disabled': disabled ? '' : null },
+				devices.map(name => E('option', { 'value': name }, [ name ])))
+			: { value: devices?.[0] };
 		this.button = E('button', {
 			'class': 'btn cbi-button cbi-button-action',
 			'disabled': disabled || !brands.length ? '' : null,
@@ -48,7 +53,9 @@ class Card {
 			this.brands.length ? '' : E('p', {}, [ E('em', {}, [ _('No brand is served yet.') ]) ]),
 			E('div', {}, [
 				E('label', { 'for': 'phoneprov-probe-brand' }, [ _('Play a phone of') ]), ' ',
-				this.select, ' ', this.button
+				this.select, ' ',
+				...(this.device instanceof Element ? [ E('label', { 'for': this.device.id }, [ _('on') ]), ' ', this.device, ' ' ] : []),
+				this.button
 			]),
 			this.steps,
 			this.end
@@ -66,7 +73,7 @@ class Card {
 		this.steps.replaceChildren();
 		this.end.replaceChildren(E('em', { 'class': 'spinning' }, [ _('Testing…') ]));
 
-		return agent.probe(this.select.value, undefined, undefined, job => this.add(job.steps ?? [])).then(result => {
+		return agent.probe(this.select.value, undefined, this.device.value, job => this.add(job.steps ?? [])).then(result => {
 			this.add(result.steps ?? []);
 			for (const note of result.notes ?? [])
 				this.steps.appendChild(line(null, _('Note'), note));
@@ -85,7 +92,10 @@ class Card {
 }
 
 return baseclass.extend({
-	/** A section of a page. `brands`: pairs of a section's name and what it is called; `disabled` for who may only look. */
+	/**
+	 * A section of a page. `brands`: pairs of a section's name and what it is called; `devices`: names of those that the
+	 * agent serves; `disabled` for who may only look.
+	 */
 	card(options) {
 		return new Card(options).render();
 	}
