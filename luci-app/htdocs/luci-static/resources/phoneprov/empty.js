@@ -15,7 +15,7 @@ return baseclass.extend({
 			el('span', {}, text));
 
 		return page.box('info', { 'data-key': 'empty', 'role': 'region', 'aria-label': _('No phone yet') },
-			el('h4', {}, _('No phone has been seen yet')),
+			el('h4', {}, state.status ? _('No phone has been seen yet') : _('Phones are shown while the service runs')),
 			el('p', {}, _('What a phone needs to show up here:')),
 			el('ul', { 'class': 'pp-steps' }, summary.checklist(state).map(entry)),
 			state.write && state.status && !state.probe && el('p', {}, page.button('action', _('Try it without a phone'), { 'data-do': 'probe' })));

@@ -26,7 +26,11 @@ function act(state, phone, verb, kind, label, attrs) {
 }
 
 function buttons(state, phone, group) {
-	const offer = (verb, kind, label) => act(state, phone, verb, kind, label, { 'data-key': verb });
+	const titles = {
+		refresh: _('Ask the provider for its config now'), resync: _('Tell the phone to fetch its config now'),
+		accept: _('Give the phone the new config'), reject: _('Drop the new config'), admit: _('Let this phone in')
+	};
+	const offer = (verb, kind, label) => act(state, phone, verb, kind, label, { 'data-key': verb, 'title': titles[verb] });
 
 	switch (group) {
 	case 'door':
@@ -97,12 +101,12 @@ return baseclass.extend({
 					}, el('span', { 'class': 'pp-turn', 'aria-hidden': 'true' }, '▶'), el('span', {}, words.phoneName(phone))),
 					phone.hostname && el('div', { 'class': 'pp-small' }, phone.hostname),
 					phone.conflict && el('div', {}, page.badge('warn', _('Conflict')))),
-				cell({}, address(phone.ip), el('div', { 'class': 'pp-mono pp-small' }, phone.mac)),
-				cell({}, phone.firmware ?? el('span', { 'class': 'pp-small' }, '–')),
-				cell({},
+				cell({ 'data-label': _('Address') }, address(phone.ip), el('div', { 'class': 'pp-mono pp-small' }, phone.mac)),
+				cell({ 'data-label': _('Firmware') }, phone.firmware ?? el('span', { 'class': 'pp-small' }, '–')),
+				cell({ 'data-label': _('Seen') },
 					el('div', { 'title': words.moment(phone.last_seen) }, phone.last_seen ? words.ago(phone.last_seen, state.now) : _('not since the start')),
 					el('div', { 'class': 'pp-small' }, words.seenBy(phone.seen_by).join(', '))),
-				cell({ 'class': 'td pp-wide' },
+				cell({ 'data-label': _('Config') },
 					page.badge(config.tone, config.label),
 					config.text && el('div', { 'class': 'pp-small' }, config.text),
 					phone.config?.on_flash === false && el('div', { 'class': 'pp-small' }, _('It is in memory only, not on flash.')),

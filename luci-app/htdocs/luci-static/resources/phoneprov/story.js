@@ -53,6 +53,8 @@ function generations(state, phone, config) {
 	const back = places(list);
 	const th = label => el('th', { 'scope': 'col' }, label);
 
+	if (!list.length && config.generations > 0)
+		return el('p', { 'class': 'pp-small' }, _('Stored generations: %d').format(config.generations));
 	if (!list.length)
 		return el('p', { 'class': 'pp-small' }, _('Nothing is stored.'));
 
@@ -117,22 +119,15 @@ return baseclass.extend({
 
 		return [
 			state.write && el('div', { 'class': 'pp-row', 'data-key': 'tools', 'role': 'group', 'aria-label': _('Actions for %s').format(phone.mac) },
-				group == 'door' && offer('admit', 'positive', _('Admit')),
-				group != 'door' && [
-					offer('refresh', 'neutral', _('Refresh'), { 'title': _('Ask the provider for its config now') }),
-					offer('resync', 'neutral', _('Resync'), { 'title': _('Tell the phone to fetch its config now') }),
-					offer('restart', 'neutral', _('Restart'), { 'title': _('Tell the phone to restart') })
-				],
-				[ 'held', 'pinned' ].includes(group) && offer('accept', 'positive', _('Accept'), { 'title': _('Give the phone the new config') }),
-				group == 'held' && !phone.config.held?.rejected && offer('reject', 'negative', _('Reject'), { 'title': _('Drop the new config') }),
+				group != 'door' && offer('restart', 'neutral', _('Restart'), { 'title': _('Tell the phone to restart') }),
 				older && offer('rollback', 'neutral', _('Roll back'), { 'title': _('Go back to the config before this one') }),
-				offer('forget', 'negative', _('Forget'), { 'title': _('Remove the phone and its stored configs') })),
+				offer('forget', 'negative', _('Forget'), { 'title': _('Remove the phone and its stored configs') }),
+				el('a', { 'href': L.url('admin/services/phoneprov/log') + '#' + phone.mac }, _('Show in the log'))),
 			conflict(state, phone),
 			state.wishes.get(phone.mac) && page.box('warn', { 'data-key': 'wish' }, el('p', {}, state.wishes.get(phone.mac))),
-			facts(state, phone),
+			el('div', { 'class': 'pp-two', 'data-key': 'two' }, facts(state, phone), detail && events(state, detail.events ?? [])),
 			detail ? (detail.configs ?? []).map(config => configPart(state, phone, config))
-				: el('p', { 'class': 'spinning', 'data-key': 'loading' }, _('Loading …')),
-			detail && events(state, detail.events ?? [])
+				: el('p', { 'class': 'spinning', 'data-key': 'loading' }, _('Loading …'))
 		];
 	},
 

@@ -37,14 +37,15 @@ function serviceState(state) {
 function serviceCard(state) {
 	const [ tone, label, text ] = serviceState(state);
 	const up = state.status != null || state.service.running;
+	const off = !up && switchedOff(state);
 	const press = (kind, name, word) => page.button(kind, word, {
 		'data-do': 'service', 'data-action': name, 'busy': state.busy.has('service:' + name)
 	});
 
 	return card(_('Service'), el('div', {}, page.badge(tone, label)), small(text),
-		state.service.known && small(state.service.enabled ? _('It starts with the router.') : _('It does not start with the router.')),
-		!up && switchedOff(state) && el('div', {}, settingsLink()),
-		state.write && el('div', { 'class': 'pp-row' },
+		!off && state.service.known && small(state.service.enabled ? _('It starts with the router.') : _('It does not start with the router.')),
+		off && el('div', {}, settingsLink()),
+		state.write && !off && el('div', { 'class': 'pp-row' },
 			up ? [ press('neutral', 'restart', _('Restart')), press('negative', 'stop', _('Stop')) ] : press('positive', 'start', _('Start')),
 			state.service.known && (state.service.enabled ? press('neutral', 'disable', _('Disable at boot'))
 				: press('neutral', 'enable', _('Enable at boot')))));
@@ -229,40 +230,53 @@ function troubles(state) {
 	return list.map(([ tone, text ], i) => page.box(tone, { 'data-key': 'trouble' + i }, el('p', {}, text)));
 }
 
+// What a running agent needs.
+function served(status) {
+	const devices = (status.devices ?? []).filter(device => device.addresses?.length);
+	const ways = [ status.pnp?.enabled && _('PnP'), status.dhcp?.mode != 'off' && _('DHCP') ].filter(way => way);
+
+	return [
+		{
+			ok: devices.length > 0, text: devices.length
+				? _('It serves phones on: %s').format(devices.map(device => device.name + ' (' + device.addresses.join(', ') + ')').join(', '))
+				: _('It serves no network with an address: choose one in Settings.')
+		},
+		{ ok: ways.length > 0, text: ways.length ? _('Phones are told by: %s').format(ways.join(', ')) : _('Phones are told by nothing: PnP and DHCP are off in Settings.') },
+		{
+			ok: status.vendors?.length > 0, text: status.vendors?.length
+				? _('These brands are served: %s. Others are switched on in Settings.').format(status.vendors.map(words.vendor).join(', '))
+				: _('No brand is switched on: choose some in Settings.')
+		},
+		{ ok: null, text: _('The phone is in that network, and was restarted: phones ask only when they start.') },
+		{ ok: null, text: _('The phone has its factory settings: one that is set to another server does not ask.') }
+	];
+}
+
 return baseclass.extend({
 	cards(state) {
 		return el('div', { 'class': 'pp-cards' }, serviceCard(state), providerCard(state), phonesCard(state), networkCard(state));
 	},
 
+	/** What does not work, or waits for a decision. */
+	urgent(state) {
+		return [ offline(state), firstSteps(state), guardBox(state), troubles(state) ];
+	},
+
 	boxes(state) {
 		return [
 			!state.write && page.box('info', { 'data-key': 'readonly' }, el('p', {}, _('Your login may look at this page, but not change anything.'))),
-			offline(state), firstSteps(state), guardBox(state), doorBox(state), troubles(state)
+			doorBox(state)
 		];
 	},
 
-	/** What is missing before a phone can show up: `[{ ok, text, link }]`. */
+	/** What is missing before a phone can show up: `[{ ok, text }]`. */
 	checklist(state) {
 		const status = state.status;
-		const devices = (status?.devices ?? []).filter(device => device.addresses?.length);
-		const ways = [ status?.pnp?.enabled && _('PnP'), status?.dhcp?.mode != 'off' && _('DHCP') ].filter(way => way);
 
 		return [
 			{ ok: status != null, text: status ? _('The service runs.') : _('The service does not run: start it above.') },
 			{ ok: !noProvider(state), text: noProvider(state) ? _('The provider is not set: enter it in Settings.') : _('The provider is set.') },
-			{
-				ok: devices.length > 0, text: devices.length
-					? _('It serves phones on: %s').format(devices.map(device => device.name + ' (' + device.addresses.join(', ') + ')').join(', '))
-					: _('It serves no network with an address: choose one in Settings.')
-			},
-			{ ok: ways.length > 0, text: ways.length ? _('Phones are told by: %s').format(ways.join(', ')) : _('Phones are told by nothing: PnP and DHCP are off in Settings.') },
-			{
-				ok: status?.vendors?.length > 0, text: status?.vendors?.length
-					? _('These brands are served: %s. Others are switched on in Settings.').format(status.vendors.map(words.vendor).join(', '))
-					: _('No brand is switched on: choose some in Settings.')
-			},
-			{ ok: null, text: _('The phone is in that network, and was restarted: phones ask only when they start.') },
-			{ ok: null, text: _('The phone has its factory settings: one that is set to another server does not ask.') }
+			...status ? served(status) : []
 		];
 	},
 

@@ -198,6 +198,7 @@ function draw() {
 	const phones = visible();
 	const result = state.results.get('page');
 
+	page.show(parts.urgent, summary.urgent(state));
 	page.show(parts.cards, summary.cards(state));
 	page.show(parts.boxes, summary.boxes(state));
 	page.show(parts.result, result && story.result(result, 'page'));
@@ -205,7 +206,7 @@ function draw() {
 	drawTools(phones);
 	drawList(phones);
 	parts.table.style.display = phones.length ? '' : 'none';
-	page.show(parts.nothing, !state.phones.length ? empty.list(state)
+	page.show(parts.nothing, !state.phones.length ? !summary.switchedOff(state) && empty.list(state)
 		: !phones.length && el('p', {}, _('No phone matches.'), ' ',
 			page.button('neutral', _('Show all'), { 'data-do': 'group', 'data-group': '', 'data-clear': '1' })));
 }
@@ -386,8 +387,9 @@ function drawProbe() {
 	if (wanted === shownProbe || (state.probe && parts.probe.querySelector('.spinning')))
 		return;
 	shownProbe = wanted;
-	parts.probe.replaceChildren(...state.probe ? [ probe.card({ brands: vendors.map(name => [ name, words.vendor(name) ]), disabled: false }),
-		page.button('neutral', _('Close'), { 'data-do': 'closeProbe' }) ] : []);
+	parts.probe.replaceChildren(...state.probe ? [ page.box('info', {},
+		probe.card({ brands: vendors.map(name => [ name, words.vendor(name) ]), disabled: false }),
+		page.button('neutral', _('Close'), { 'data-do': 'closeProbe' })) ] : []);
 }
 
 const actions = {
@@ -450,6 +452,7 @@ return view.extend({
 		const div = name => el('div', { 'data-part': name });
 
 		parts = {
+			urgent: div('urgent'),
 			cards: div('cards'),
 			boxes: div('boxes'),
 			result: div('result'),
@@ -473,7 +476,7 @@ return view.extend({
 			state.group = parts.select.value;
 			draw();
 		});
-		parts.root = page.root(el('h2', {}, _('Phones')), parts.cards, parts.boxes, parts.result, parts.probe,
+		parts.root = page.root(el('h2', {}, _('Phones')), parts.urgent, parts.cards, parts.boxes, parts.result, parts.probe,
 			el('section', { 'class': 'cbi-section', 'aria-label': _('List of phones') }, parts.tools, parts.nothing, parts.table));
 		page.on(parts.root, actions);
 		draw();
