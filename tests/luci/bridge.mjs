@@ -167,12 +167,13 @@ class Bridge {
 
 	#head(title, scripts = true) {
 		const language = escaped(this.language);
-		const style = this.luci ? '/luci-static/bootstrap/cascade.css' : '/luci-static/host.css';
+		const sheet = (file, media) => `<link rel="stylesheet" href="/luci-static/${file}"${media ? ` media="${media}"` : ''}>`;
+		const style = this.luci ? sheet('bootstrap/cascade.css') + sheet('bootstrap/mobile.css', 'only screen and (max-device-width: 854px)') : sheet('host.css');
 		// the translations come after the scripts that bring their own `_`
 		return `<!DOCTYPE html>
 <html lang="${language}"><head><meta charset="utf-8"><title>${escaped(title)}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
-<link rel="stylesheet" href="${style}">
+${style}
 ${this.luci && scripts ? '<script src="/luci-static/resources/cbi.js"></script>' : ''}
 <script src="${CGI}/admin/translations/${language}"></script></head>`;
 	}
