@@ -242,14 +242,14 @@ return baseclass.extend({
 		const list = some => E('ul', { 'style': 'list-style:none;margin:0;overflow-wrap:anywhere' }, some.map(problem => E('li', {}, [ problem.message ])));
 
 		return E([], [
-			fatal.length ? E('div', { 'class': 'alert-message error', 'role': 'alert' }, [
+			fatal.length ? E('div', { 'class': 'alert-message error', 'role': 'alert' }, E('div', {}, [
 				E('h4', {}, [ refused ? _('Not saved: the agent refuses this') : _('With these settings, the agent does not start') ]),
 				list(fatal)
-			]) : '',
-			rest.length ? E('div', { 'class': 'alert-message warning', 'role': 'status' }, [
+			])) : '',
+			rest.length ? E('div', { 'class': 'alert-message warning', 'role': 'status' }, E('div', {}, [
 				E('h4', {}, [ _('Worth a look') ]),
 				list(rest)
-			]) : ''
+			])) : ''
 		]);
 	}
 });

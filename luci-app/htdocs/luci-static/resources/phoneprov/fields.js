@@ -12,37 +12,37 @@ const UCI_TRUE = [ '1', 'yes', 'on', 'true', 'enabled' ];
 
 const words = {
 	agent: {
-		enabled: [ _('Enable'), _('Serve phones. Switch it on when the upstream is set.') ],
-		upstream: [ _('Upstream'), _('Address of your telephone provider\'s provisioning server, beginning with https:// or http://. It takes the place of {upstream} in the addresses of the brands below.') ],
-		provpass: [ _('Provisioning password'), _('It takes the place of {provpass} in the addresses below. It goes to the upstream and nowhere else: not to the phones, not into a log.') ],
+		enabled: [ _('Enable'), _('Serve phones. Switch it on when the provider is set.') ],
+		upstream: [ _('Provider'), _('Address of your telephone provider\'s provisioning server, beginning with https:// or http://. It takes the place of {upstream} in the addresses below.') ],
+		provpass: [ _('Provisioning password'), _('It takes the place of {provpass} in the addresses below. It goes to the provider and nowhere else: not to the phones, not into a log.') ],
 		network: [ _('Networks'), _('Networks whose phones are served.') ],
 		device: [ _('Devices'), _('Network devices whose phones are served, by name. When there are any, the networks above are not looked at.') ],
 		port: [ _('Port'), _('TCP port on which phones fetch their configs from this router.') ],
 		pnp: [ _('Answer SIP PnP'), _('Most desk phones ask the network by multicast (SUBSCRIBE to 224.0.1.75) when they start. This tells them where their config is.') ],
 		dhcp: [ _('Address by DHCP'), _('How phones that do not ask by PnP learn where their config is. Addresses are never assigned by the agent.') ],
 		dnsmasq_conf: [ _('File for dnsmasq'), _('Only for a system without /etc/config/dhcp: write this one file of dnsmasq directives.') ],
-		upstream_timeout: [ _('Patience without a stored config'), _('How long a phone waits for the upstream when nothing is stored for it.') ],
-		fresh_wait: [ _('Patience with a stored config'), _('How long a phone waits for the upstream when a config is stored. After that it gets the stored one, so it works even when the upstream is down.') ],
-		fresh_for: [ _('Answer again without asking'), _('An answer this young is given again without asking the upstream. Phones ask twice, and some upstreams refuse the second time.') ],
-		grace: [ _('Grace'), _('How long a phone that the upstream refuses, or no longer knows, keeps its last good config.') ],
+		upstream_timeout: [ _('Patience without a stored config'), _('How long a phone waits for the provider when nothing is stored for it.') ],
+		fresh_wait: [ _('Patience with a stored config'), _('How long a phone waits for the provider when a config is stored. After that it gets the stored one, so it works even when the provider is down.') ],
+		fresh_for: [ _('Answer again without asking'), _('An answer this young is given again without asking the provider. Phones ask twice, and some providers refuse the second time.') ],
+		grace: [ _('Grace'), _('How long a phone that the provider refuses, or no longer knows, keeps its last good config.') ],
 		history: [ _('Configs kept'), _('Good configs kept of each file of a phone, to roll back to. The last good one counts.') ],
 		cache_max: [ _('Flash for configs'), _('Flash that stored configs may take, all together. When it is full, old ones go; a last good config never does.') ],
 		shared_max: [ _('RAM for firmware'), _('RAM for files that many phones ask for, such as firmware and languages. 0 keeps none.') ],
-		rewrite: [ _('Keep phones at this router'), _('Addresses of the upstream inside configs become the router\'s, so that phones go on asking here.') ],
-		redirect_origin: [ _('Allowed redirects'), _('Other servers that the upstream may send to, as https://cdn.example.net.') ],
+		rewrite: [ _('Keep phones at this router'), _('Addresses of the provider inside configs become the router\'s, so that phones go on asking here.') ],
+		redirect_origin: [ _('Allowed redirects'), _('Other servers that the provider may send to, as https://cdn.example.net.') ],
 		verify_mac: [ _('Check MAC addresses'), _('A config goes only to the device that has the phone\'s MAC address in the neighbour table.') ],
 		enrol: [ _('New phones'), _('Which phones are served that were never seen before.') ],
 		guard_share: [ _('Share that may change'), _('Part of the known phones that may get another account, or lose theirs, before the guard holds the rest.') ],
 		guard_min: [ _('Number that may change in any case'), _('So that an office with few phones can change some of them.') ],
 		guard_window: [ _('Within'), _('Time over which changes are counted.') ],
-		ca_file: [ _('Certificate authorities'), _('PEM file with authorities that are trusted for the upstream, beside those of the system.') ],
+		ca_file: [ _('Certificate authorities'), _('PEM file with authorities that are trusted for the provider, beside those of the system.') ],
 		state_dir: [ _('Folder on flash'), _('What survives a reboot: last good configs and known phones.') ],
 		run_dir: [ _('Folder in RAM'), _('Control socket, status and shared files.') ]
 	},
 	vendor: {
 		enabled: [ _('Serve'), _('Answer the phones of this brand.') ],
 		oui: [ _('MAC prefixes'), _('How its phones are told from other devices, as 00:04:13:*:*:*. None: those that the agent knows for this brand.') ],
-		url: [ _('Address at the upstream'), _('Where the upstream has the config of a phone. Empty: the one that the agent knows for this brand.') ]
+		url: [ _('Address at the provider'), _('Where the provider has the config of a phone. Empty: the one that the agent knows for this brand.') ]
 	},
 	phone: {
 		mac: [ _('MAC address'), _('In any spelling.') ],
@@ -78,7 +78,7 @@ const choices = {
 };
 
 const placeholders = {
-	upstream: _('the upstream above; only at the very beginning'),
+	upstream: _('the address of the provider, as set above; only at the very beginning'),
 	provpass: _('the provisioning password; in a folder or in a parameter, not in the last part of the path'),
 	model: _('the model, if the phone says it'),
 	version: _('the firmware version, if the phone says it'),
@@ -183,7 +183,7 @@ function dressed(o, title) {
 		return Promise.resolve(renderWidget.call(this, section_id, ...rest)).then(node => {
 			if (this.wide)
 				for (const input of node.querySelectorAll('input[type="text"], select'))
-					Object.assign(input.style, { width: input.matches('select') ? 'auto' : '40em', maxWidth: '100%' });
+					Object.assign(input.style, { width: input.matches('select') ? 'auto' : 'min(40em, 60vw)', maxWidth: '70vw' });
 			if (this.nameFor)
 				node.querySelector('input, select')?.setAttribute('aria-label', `${title}: ${this.nameFor(section_id)}`);
 			return node;

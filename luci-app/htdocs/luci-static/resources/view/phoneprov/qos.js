@@ -159,12 +159,12 @@ return view.extend({
 					: [ 'warning', _('The rules are not in place yet.') ];
 
 		return card(_('State'), null,
-			E('div', { 'class': `alert-message ${style}`, 'role': 'status' }, [
+			E('div', { 'class': `alert-message ${style}`, 'role': 'status' }, E('div', {}, [
 				E('p', {}, [ E('strong', {}, [ text ]) ]),
 				state?.trouble ? E('p', {}, [ state.trouble ]) : '',
 				enabled && !backend?.chosen ? E('p', {}, [ backend?.why ?? '' ]) : '',
 				...(notes ?? []).map(note => E('p', {}, [ note ]))
-			]),
+			])),
 			servers.length ? table([ _('Media server'), _('Addresses') ], servers.map(server => [
 				server.host,
 				server.error

@@ -21,6 +21,20 @@ const TABS = {
 	advanced: [ 'device', 'redirect_origin', 'ca_file', 'dnsmasq_conf', 'state_dir', 'run_dir' ]
 };
 
+// In a narrow window the table is moved, not the page.
+function scrolling(section) {
+	const render = section.render;
+
+	section.render = function(...args) {
+		return Promise.resolve(render.apply(this, args)).then(node => {
+			node.style.overflowX = 'auto';
+			return node;
+		});
+	};
+
+	return section;
+}
+
 function prefixes(patterns) {
 	const short = L.toArray(patterns).map(pattern => pattern.replace(/(:\*)+$/, ''));
 
@@ -110,7 +124,7 @@ return view.extend({
 		s.addremove = false;
 		s.tab('general', _('General'));
 		s.tab('discovery', _('How phones find it'));
-		s.tab('cache', _('Stored configs'), _('What the agent stores keeps phones working while the upstream is down, refuses them, or sends nonsense.'));
+		s.tab('cache', _('Stored configs'), _('What the agent stores keeps phones working while the provider is down, refuses them, or sends nonsense.'));
 		s.tab('safety', _('Safety'), _('A mistake in the provider\'s database must not take out all phones at once.'));
 		s.tab('advanced', _('Advanced'));
 
@@ -197,8 +211,8 @@ return view.extend({
 	},
 
 	addVendors() {
-		const s = this.map.section(form.GridSection, 'vendor', _('Brands'),
-			_('Phones of these brands are served, when they are switched on here. What an address has in braces is filled in for each phone: press Edit to see how.'));
+		const s = scrolling(this.map.section(form.GridSection, 'vendor', _('Brands'),
+			_('Phones of these brands are served, when they are switched on here. What an address has in braces is filled in for each phone: press Edit to see how.')));
 		const table = this.table;
 		const add = (name, more) => fields.add(s, null, table, 'vendor', name, more);
 		const brand = section_id => table.brands.get(section_id);
@@ -281,8 +295,8 @@ return view.extend({
 	},
 
 	addPhones() {
-		const s = this.map.section(form.TableSection, 'phone', _('Known phones'),
-			_('Only needed for phones that are known beforehand (with new phones set to list), or that belong to another brand than their MAC address says.'));
+		const s = scrolling(this.map.section(form.TableSection, 'phone', _('Known phones'),
+			_('Only needed for phones that are known beforehand (with new phones set to list), or that belong to another brand than their MAC address says.')));
 		const add = (name, more) => fields.add(s, null, this.table, 'phone', name, more);
 
 		// they have no names of their own
@@ -329,7 +343,7 @@ return view.extend({
 		const needsPassword = sections.some(section => (section.url || this.table.brands.get(section['.name'])?.url || '').includes('{provpass}'));
 		const hasPassword = this.readonly ? this.map.data.get(this.map.config, this.main, '_provpass') : has(this.value('provpass'));
 		const steps = [
-			[ has(this.value('upstream')), _('Enter the address of your provider\'s provisioning server as upstream.') ],
+			[ has(this.value('upstream')), _('Enter the address of your provider\'s provisioning server.') ],
 			needsPassword ? [ hasPassword, _('Enter the provisioning password, if your provider gave you one. If there is none, take {provpass} out of the brands\' addresses.') ] : null,
 			[ has(this.value('network')) || has(this.value('device')), _('Choose the networks that your phones are in.') ],
 			[ sections.length > 0, _('Switch on the brands of your phones.') ],
@@ -338,12 +352,12 @@ return view.extend({
 		const missing = steps.some(([ done ], i) => !done && !(needsPassword && i == 1));
 
 		if (missing)
-			return E('div', { 'class': 'alert-message notice', 'role': 'region', 'aria-label': _('First steps') }, [
+			return E('div', { 'class': 'alert-message notice', 'role': 'region', 'aria-label': _('First steps') }, E('div', {}, [
 				E('h4', {}, [ _('First steps') ]),
 				E('ol', {}, steps.map(([ done, text ]) => E('li', {}, [
 					E('span', { 'role': 'img', 'aria-label': done ? _('done') : _('to do') }, [ done ? '☑' : '☐' ]), ' ', text
 				])))
-			]);
+			]));
 
 		return this.serviceHint();
 	},
@@ -354,7 +368,7 @@ return view.extend({
 		if (!this.service.known || stored != '1' || (this.service.enabled && this.service.running))
 			return E([]);
 
-		return E('div', { 'class': 'alert-message warning', 'role': 'status' }, [
+		return E('div', { 'class': 'alert-message warning', 'role': 'status' }, E('div', {}, [
 			E('p', {}, [ this.service.enabled
 				? _('The service is not running, so no phone is served.')
 				: this.service.running
@@ -364,7 +378,7 @@ return view.extend({
 				'class': 'btn cbi-button cbi-button-action',
 				'click': ui.createHandlerFn(this, 'startService')
 			}, [ this.service.enabled ? _('Start the service') : _('Switch the service on') ])
-		]);
+		]));
 	},
 
 	startService() {
