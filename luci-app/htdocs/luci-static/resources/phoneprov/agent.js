@@ -130,6 +130,8 @@ function slow(method, ...params) {
 		.then(reply => reply.job == null ? reply : watch(reply.job, args[params.length]));
 }
 
+const play = slow('probe', 'vendor', 'mac', 'device');
+
 return baseclass.extend({
 	status: ours('status'),
 	phones: allPhones,
@@ -152,7 +154,13 @@ return baseclass.extend({
 	accept: slow('accept', 'mac'),
 	reject: slow('reject', 'mac'),
 	rollback: slow('rollback', 'mac', 'back', 'name'),
-	probe: slow('probe', 'vendor', 'mac', 'device'),
+	/** Without a device: the first network that the agent serves, which knows more of them than /etc/config/network says. */
+	async probe(vendor, mac, device, onStep) {
+		const status = device == null ? await this.status().catch(() => null) : null;
+		const live = (status?.devices ?? []).find(one => one.addresses?.length);
+
+		return play(vendor, mac, device ?? live?.name, onStep);
+	},
 
 	/** May this login change anything? */
 	mayWrite() {

@@ -192,7 +192,14 @@ return baseclass.extend({
 
 	/** Has a screen reader say it. */
 	say(root, text) {
-		root.querySelector('[data-live]').textContent = text;
+		const live = root.querySelector('[data-live]');
+
+		live.textContent = text;
+		// said once; who walks through the page later does not come by it again
+		window.setTimeout(() => {
+			if (live.textContent === text)
+				live.textContent = '';
+		}, 3000);
 	},
 
 	/** Calls `actions[name](element)` when something with `data-do="name"` is pressed below `root`. */

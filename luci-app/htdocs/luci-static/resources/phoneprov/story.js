@@ -132,10 +132,11 @@ return baseclass.extend({
 	},
 
 	/** What came of an action: `{ tone, title, lines }`, kept until it is dismissed. */
-	result(result, key) {
-		return page.box(result.tone, { 'data-key': 'result', 'role': result.tone == 'bad' ? 'alert' : 'status' },
+	result(result, key, title) {
+		// only what failed interrupts a screen reader; the rest is said in the page's own region
+		return page.box(result.tone, { 'data-key': 'result ' + key, 'role': result.tone == 'bad' ? 'alert' : 'group', 'aria-label': _('Result') },
 			el('div', { 'class': 'pp-box-top' },
-				el('div', {}, result.title && el('strong', {}, result.title),
+				el('div', {}, el('strong', {}, title ?? result.title),
 					result.lines.length > 1 ? el('ul', {}, result.lines.map(line => el('li', {}, line)))
 						: result.lines.map(line => el('p', { 'style': 'margin:0' }, line))),
 				page.button('neutral', _('Dismiss'), { 'data-do': 'dismiss', 'data-result': key, 'data-key': 'dismiss' })));

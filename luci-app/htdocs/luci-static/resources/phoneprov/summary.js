@@ -163,8 +163,8 @@ function guardBox(state) {
 
 	return page.box(holding ? 'bad' : 'warn', { 'data-key': 'guard', 'role': 'region', 'aria-label': _('Guard') },
 		el('h4', {}, holding ? _('The guard holds changes back') : _('Configs wait for you')),
-		holding && el('p', {}, _('The provider changed the accounts of many phones in a short time (phones: %d, allowed: %d). That may be a mistake there.')
-			.format(guard.changed, guard.limit)),
+		holding && el('p', {}, _('The provider changed the accounts of more phones than may change in a short time (limit: %d). That may be a mistake there.')
+			.format(guard.limit)),
 		el('p', {}, _('Phones whose new config waits: %d. They keep working with their last good.').format(guard.held)),
 		guard.since && el('p', { 'class': 'pp-small' }, _('Since %s').format(words.moment(guard.since))),
 		state.write && [

@@ -196,12 +196,14 @@ function draw() {
 		return;
 
 	const phones = visible();
-	const result = state.results.get('page');
+	const lines = new Set(phones.map(phone => phone.mac));
 
 	page.show(parts.urgent, summary.urgent(state));
 	page.show(parts.cards, summary.cards(state));
 	page.show(parts.boxes, summary.boxes(state));
-	page.show(parts.result, result && story.result(result, 'page'));
+	// also what came of actions with phones whose line is not there (any more)
+	page.show(parts.result, [ ...state.results ].filter(([ key ]) => !lines.has(key)).map(([ key, result ]) =>
+		story.result(result, key, key == 'page' ? result.title : _('%s: %s').format(nameOf(key), result.title))));
 	drawProbe();
 	drawTools(phones);
 	drawList(phones);
@@ -213,7 +215,8 @@ function draw() {
 
 function keep(key, result) {
 	state.results.set(key, result);
-	page.say(parts.root, [ result.title, ...result.lines ].filter(text => text).join(' '));
+	if (result.tone != 'bad')
+		page.say(parts.root, [ result.title, ...result.lines ].filter(text => text).join(' '));
 }
 
 // Does `work` while `name` is busy, and keeps on the screen what came of it. `key` is where: a MAC, or `page`.
