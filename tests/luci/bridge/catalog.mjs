@@ -37,10 +37,24 @@ export function parsePo(text) {
 	return out;
 }
 
+/** LuCI's own texts that the host page shows, where LuCI brings a catalogue of its own. */
+const BASE = {
+	de: {
+		'Save & Apply': 'Speichern & Anwenden', Save: 'Speichern', Reset: 'Zurücksetzen', Add: 'Hinzufügen', Edit: 'Bearbeiten', Delete: 'Löschen',
+		Dismiss: 'Schließen', Close: 'Schließen', Name: 'Name', Yes: 'Ja', No: 'Nein', none: 'keine', Services: 'Dienste', Refreshing: 'Aktualisiere', Paused: 'Angehalten',
+		'Unsaved Changes': 'Ungespeicherte Änderungen', 'Save error': 'Fehler beim Speichern', unspecified: 'nicht angegeben', '-- Please choose --': '-- Bitte wählen --',
+		'This section contains no values yet': 'Dieser Abschnitt ist noch leer', 'Reveal/hide password': 'Passwort zeigen/verbergen',
+		'Configuration changes applied.': 'Die Änderungen sind angewendet.', 'Starting configuration apply…': 'Änderungen werden angewendet …',
+		'An error occurred while saving the form:': 'Das Formular kann nicht gespeichert werden:', 'Drag to reorder': 'Ziehen zum Umordnen',
+		'Option "%s" contains an invalid input value.': 'Die Option "%s" hat einen ungültigen Wert.', 'Option "%s" must not be empty.': 'Die Option "%s" darf nicht leer sein.',
+	},
+};
+
 /** A script that gives `_()` and `N_()` the texts of a language. */
 export function script(app, language) {
 	const file = join(app, 'po', language, 'phoneprov.po');
-	const texts = /^[a-z]{2}(_[A-Za-z]+)?$/.test(language) && existsSync(file) ? parsePo(readFileSync(file, 'utf8')) : {};
+	const known = /^[a-z]{2}(_[A-Za-z]+)?$/.test(language) && existsSync(file);
+	const texts = { ...BASE[language], ...(known ? parsePo(readFileSync(file, 'utf8')) : {}) };
 	return `(function (texts) {
 	const find = (text, context) => texts[(context == null ? '' : context + '\\u0004') + text];
 	window._ = (text, context) => { const t = find(text, context); return (Array.isArray(t) ? t[0] : t) || text; };

@@ -171,7 +171,7 @@ export class Uci {
 			} else if (given === '' || given === null) {
 				if (section.options[option] !== undefined) staged.changes.push(['remove', section.name, option]);
 				delete section.options[option];
-			} else {
+			} else if (section.options[option] !== text(given)) {
 				section.options[option] = text(given);
 				staged.changes.push(['set', section.name, option, text(given)]);
 			}

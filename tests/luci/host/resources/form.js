@@ -387,7 +387,8 @@ const GridSection = TableSection.extend({
 	addModalOptions() {},
 
 	async handleModalSave(map) {
-		await map.save(null, true);
+		// what is wrong is shown where it is
+		try { await map.save(null, true); } catch { return; }
 		delete this.map.addedSection;
 		ui.hideModal();
 		await this.map.load();

@@ -72,7 +72,7 @@
 			case 'q': text = String(value).replace(/["']/g, (c) => `&#${c.charCodeAt(0)};`); break;
 			case 'd': case 'i': text = String(Math.trunc(+value) || 0); break;
 			case 'u': text = String(Math.abs(Math.trunc(+value)) || 0); break;
-			case 'f': text = (+value || 0).toFixed(digits ?? 6); break;
+			case 'f': text = digits ? (+value || 0).toFixed(digits) : String(+value || 0); break;
 			case 'x': text = Math.floor(+value).toString(16); break;
 			case 'X': text = Math.floor(+value).toString(16).toUpperCase(); break;
 			case 'o': text = Math.floor(+value).toString(8); break;

@@ -149,8 +149,8 @@ return baseclass.extend({
 			for (const [sid, options] of Object.entries(c.changed)) {
 				const values = Object.fromEntries(Object.entries(options).filter(([, v]) => v !== null));
 				const gone = Object.keys(options).filter((k) => options[k] === null);
-				if (Object.keys(values).length) await set(config, sid, values);
 				if (gone.length) await remove(config, sid, gone);
+				if (Object.keys(values).length) await set(config, sid, values);
 				any = true;
 			}
 			for (const sid of c.deleted) {

@@ -338,7 +338,7 @@ const DynamicList = AbstractElement.extend({
 		if (!this.options.allowduplicates && this.items().includes(String(value))) return;
 		const label = dom.elem(text) ? text.cloneNode(true) : text ?? value;
 		this.list.insertBefore(E('div', { class: 'item', tabindex: 0 }, [
-			E('span', {}, [label]), E('input', { type: 'hidden', value }), E('span', { class: 'remove', 'aria-hidden': true }, ['×']),
+			E('span', {}, [label]), E('input', { type: 'hidden', value }), E('span', { class: 'remove', 'aria-hidden': true }),
 		]), this.list.lastElementChild);
 		this.tell();
 	},
