@@ -180,8 +180,8 @@ return baseclass.extend({
 					(this.saidLast ??= {})[section_id] = said;
 			}
 			else if (!isEmpty(value)) {
-				// an item that is being typed; once it is in the list, it is looked at there
-				said = verdictOf(this, type, section_id, [ value ]) ?? true;
+				// an item that is being typed (once it is in the list, it is looked at there), or all that is chosen in a drop-down
+				said = verdictOf(this, type, section_id, this instanceof form.MultiValue ? L.toArray(value) : [ value ]) ?? true;
 			}
 			else {
 				said = verdictOf(this, type, section_id, L.toArray(this.formvalue(section_id) ?? this.cfgvalue(section_id))) ?? true;
@@ -239,7 +239,7 @@ return baseclass.extend({
 
 		const fatal = problems.filter(problem => problem.fatal);
 		const rest = problems.filter(problem => !problem.fatal);
-		const list = some => E('ul', { 'style': 'list-style:none;margin:0;overflow-wrap:anywhere' }, some.map(problem => E('li', {}, [ problem.message ])));
+		const list = some => E('ul', { 'style': 'list-style:none;margin:0;padding:0;overflow-wrap:anywhere' }, some.map(problem => E('li', {}, [ problem.message ])));
 
 		return E([], [
 			fatal.length ? E('div', { 'class': 'alert-message error', 'role': 'alert' }, E('div', {}, [

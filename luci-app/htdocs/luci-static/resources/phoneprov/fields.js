@@ -10,6 +10,9 @@
 
 const UCI_TRUE = [ '1', 'yes', 'on', 'true', 'enabled' ];
 
+// Kinds whose values do not fit into a field of LuCI's usual width.
+const LONG = [ 'upstream', 'secret', 'path', 'template' ];
+
 const words = {
 	agent: {
 		enabled: [ _('Enable'), _('Serve phones. Switch it on when the provider is set.') ],
@@ -182,7 +185,7 @@ function dressed(o, title) {
 	o.renderWidget = function(section_id, ...rest) {
 		return Promise.resolve(renderWidget.call(this, section_id, ...rest)).then(node => {
 			if (this.wide)
-				for (const input of node.querySelectorAll('input[type="text"], select'))
+				for (const input of node.querySelectorAll('input:not([type="hidden"]), select'))
 					Object.assign(input.style, { width: input.matches('select') ? 'auto' : 'min(40em, 60vw)', maxWidth: '70vw' });
 			if (this.nameFor)
 				node.querySelector('input, select')?.setAttribute('aria-label', `${title}: ${this.nameFor(section_id)}`);
@@ -241,6 +244,8 @@ return baseclass.extend({
 
 		if (option.secret)
 			o.password = true;
+		if (tab != null && LONG.includes(option.kind))
+			o.wide = true;
 
 		Object.assign(o, properties);
 		if (o.wide || o.nameFor)

@@ -39,7 +39,7 @@ class Card {
 			'disabled': disabled || !brands.length ? '' : null,
 			'click': ui.createHandlerFn(this, 'run')
 		}, [ _('Test') ]);
-		this.steps = E('ol', { 'aria-label': _('Steps'), 'style': 'list-style:none;margin:.5em 0 0 0' });
+		this.steps = E('ol', { 'aria-label': _('Steps'), 'style': 'list-style:none;margin:.5em 0 0 0;padding:0' });
 		this.end = E('div', { 'role': 'status' });
 		this.shown = 0;
 	}

@@ -52,6 +52,15 @@ function card(title, text, ...nodes) {
 }
 
 return view.extend({
+	// what is refused is on the screen by then, and nothing is applied
+	handleSave() {
+		return this.map.save().catch(() => {});
+	},
+
+	handleSaveApply(ev, mode) {
+		return this.map.save().then(() => ui.changes.apply(mode == '0'), () => {});
+	},
+
 	load() {
 		return Promise.all([ source.open(), this.ask() ]);
 	},
@@ -137,7 +146,7 @@ return view.extend({
 		});
 
 		this.suggested.replaceChildren(rows.length
-			? E('ul', { 'style': 'list-style:none;margin:0', 'aria-label': _('Suggestions') }, rows)
+			? E('ul', { 'style': 'list-style:none;margin:0;padding:0', 'aria-label': _('Suggestions') }, rows)
 			: E('em', {}, [ _('None yet: no stored config names a server.') ]));
 	},
 

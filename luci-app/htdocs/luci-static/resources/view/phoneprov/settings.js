@@ -65,6 +65,15 @@ function filled(template, mac, upstream, section_id) {
 }
 
 return view.extend({
+	// what is refused is on the screen by then, and nothing is applied
+	handleSave() {
+		return this.map.save().catch(() => {});
+	},
+
+	handleSaveApply(ev, mode) {
+		return this.map.save().then(() => ui.changes.apply(mode == '0'), () => {});
+	},
+
 	load() {
 		return Promise.all([
 			source.open('network'),
@@ -129,11 +138,11 @@ return view.extend({
 		s.tab('advanced', _('Advanced'));
 
 		add('general', 'enabled');
-		add('general', 'upstream', { placeholder: 'https://prov.example.net', wide: true });
+		add('general', 'upstream', { placeholder: 'https://prov.example.net' });
 		if (this.readonly)
 			this.addPasswordState(s);
 		else
-			add('general', 'provpass', { wide: true });
+			add('general', 'provpass');
 		this.addNetworks(add);
 
 		for (const name of TABS.discovery)
@@ -212,7 +221,7 @@ return view.extend({
 
 	addVendors() {
 		const s = scrolling(this.map.section(form.GridSection, 'vendor', _('Brands'),
-			_('Phones of these brands are served, when they are switched on here. What an address has in braces is filled in for each phone: press Edit to see how.')));
+			_('Phones of these brands are served, when they are switched on here. What an address has in braces is filled in for each phone; the dialog of a brand shows how.')));
 		const table = this.table;
 		const add = (name, more) => fields.add(s, null, table, 'vendor', name, more);
 		const brand = section_id => table.brands.get(section_id);
