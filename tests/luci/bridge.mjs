@@ -81,6 +81,8 @@ class Bridge {
 		if (url.pathname === '/') return send(302, 'text/plain', '', { Location: `${CGI}/` });
 		if (url.pathname.startsWith('/luci-static/')) return this.#file(url.pathname, send);
 		if (/^\/ubus\/?/.test(url.pathname)) return this.#ubus(body, send);
+		// before it applies changes, LuCI asks which network the browser comes in by
+		if (url.pathname === '/cgi-bin/cgi-exec') return send(200, 'application/json', JSON.stringify({ remote_addr: '127.0.0.1', inbound_interfaces: [] }));
 		if (!url.pathname.startsWith(CGI)) return send(404, 'text/plain', 'Not found');
 		const words = url.pathname.slice(CGI.length).split('/').filter(Boolean);
 		if (words[0] === 'admin' && words[1] === 'translations') {
