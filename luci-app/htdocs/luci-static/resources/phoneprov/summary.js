@@ -22,7 +22,8 @@ function option(state, type, name) {
 }
 
 const switchedOff = state => state.config != null && [ undefined, '0', 'off', 'no', 'false', 'disabled' ].includes(option(state, 'agent', 'enabled'));
-const noProvider = state => state.config != null && !option(state, 'agent', 'upstream');
+// An agent that runs needs none: each of its brands has a URL of its own.
+const noProvider = state => !state.status && state.config != null && !option(state, 'agent', 'upstream');
 
 function serviceState(state) {
 	if (state.status)
