@@ -168,7 +168,7 @@ atDesk('roll back: to the one before, and to a generation', { scene: 'two' }, as
 	await desk.button(`Roll back ${SNOM}`).click();
 	await desk.sees(/Rolled back: 1/, outcome(desk, SNOM));
 	assert.equal((await config(office, SNOM)).pinned, 2);
-	await desk.picture('phones-pinned');
+	await desk.look('phones-pinned');
 });
 
 atDesk('forget asks first; the line goes', { scene: 'two' }, async (desk, office) => {
@@ -190,7 +190,7 @@ atDesk('new phones: a door that is opened for a while', { scene: 'two', office: 
 	// both came while it was closed
 	await desk.sees('Phones at the door: 2', door);
 	await desk.sees('Not admitted', line(desk, SNOM));
-	await desk.picture('phones-door');
+	await desk.look('phones-door');
 	await desk.button(`Admit ${SNOM}`).click();
 	await confirm(desk, 'Open the door for 10 minutes?', 'Open the door');
 	await desk.sees(/New phones are let in until/, outcome(desk, SNOM));

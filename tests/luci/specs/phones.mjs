@@ -94,7 +94,7 @@ atDesk('guard holding: what it is, and what each way out does', { scene: 'holdin
 	await desk.button('Show these phones', guard).click();
 	assert.equal(await desk.page.getByRole('table', { name: 'Phones' }).getByText('Held back').filter({ visible: true }).count(), 2);
 	await desk.gone('Up to date');
-	await desk.picture('phones-guard');
+	await desk.look('phones-guard');
 });
 
 atDesk('it is live: states, events and ages come by themselves, and what is open and focused stays', { scene: 'two' }, async (desk, office) => {
@@ -123,12 +123,12 @@ atDesk('nobody there: what to look at, and a test', { scene: 'two' }, async (des
 	await desk.sees('No phone has been seen yet');
 	await desk.sees(/It serves phones on: br-lan \(192\.168\.1\.1\/24\)/);
 	await desk.sees(/snom, Mitel/);
-	await desk.picture('phones-empty');
+	await desk.look('phones-empty');
 	await desk.button('Try it without a phone').click();
 	await desk.button('Test').last().click();
 	await desk.sees(/SUBSCRIBE/);
 	await desk.sees('A phone of this brand gets its config.');
-	await desk.picture('phones-test');
+	await desk.look('phones-test');
 });
 
 atDesk('the list can be searched and narrowed', { scene: 'holding' }, async (desk) => {
