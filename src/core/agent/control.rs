@@ -56,7 +56,11 @@ impl Agent {
             }
             "phone" => Some(match self.mac_argument(request) {
                 Ok(Some(mac)) => match self.phone_json(mac, now) {
-                    Some(phone) => done(phone),
+                    Some((phone, wanted)) if wanted.iter().any(|c| c.kept.len() > 1) => {
+                        let secret = self.config.agent.provpass.clone();
+                        return out.push(Action::ControlCompared(id, done(phone), wanted, secret));
+                    }
+                    Some((phone, _)) => done(phone),
                     None => failed(format!("{mac} has not been seen")),
                 },
                 Ok(None) => failed("which phone? give its MAC"),
