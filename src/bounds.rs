@@ -166,6 +166,8 @@ pub const RPCD_LIST: usize = 1024;
 pub const RPCD_SECTIONS: usize = 4096;
 /// Bytes of one answer to ubus. rpcd takes 256 KiB of a plugin, and of a longer answer nothing at all.
 pub const RPCD_ANSWER: usize = 240 * 1024;
+/// Phones that the agent is asked for in one call: about what fits into an answer.
+pub const RPCD_PHONES: usize = 512;
 /// Seconds that a call waits for each step of asking the agent: a web page waits 20 s.
 pub const RPCD_SECONDS: u64 = 8;
 /// Jobs that web pages started and that are at work: half of the agent's control connections.

@@ -46,7 +46,8 @@ impl Agent {
             "status" => Some(done(self.status_json(now))),
             "phones" => {
                 let after = request.get("after").and_then(Value::as_str).and_then(Mac::parse);
-                Some(done(self.phones_json(after, now)))
+                let count = request.get("count").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+                Some(done(self.phones_json(after, count, now)))
             }
             "events" => {
                 let count = request.get("count").and_then(Value::as_u64).unwrap_or(u64::MAX);

@@ -79,11 +79,17 @@ impl Agent {
         })
     }
 
-    /// All phones by MAC, or those behind one.
-    pub(super) fn phones_json(&self, after: Option<Mac>, now: Now) -> Value {
-        let all = self.directory.sorted().into_iter().filter(|p| after.is_none_or(|mac| p.mac > mac));
-        let phones: Vec<Value> = all.map(|p| self.summary(p, now)).collect();
-        json!({"phones": phones})
+    /// All phones by MAC, or so many behind one.
+    pub(super) fn phones_json(&self, after: Option<Mac>, count: Option<usize>, now: Now) -> Value {
+        let mut all = self.directory.sorted();
+        all.retain(|p| after.is_none_or(|mac| p.mac > mac));
+        let more = all.len().saturating_sub(count.unwrap_or(all.len()));
+        all.truncate(all.len() - more);
+        let phones: Vec<Value> = all.into_iter().map(|p| self.summary(p, now)).collect();
+        match more {
+            0 => json!({"phones": phones}),
+            more => json!({"phones": phones, "more": more}),
+        }
     }
 
     /// With it the generations that are to be compared, config by config.
