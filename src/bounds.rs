@@ -100,6 +100,14 @@ pub const FILES_PER_PHONE: usize = 16;
 pub const ACCOUNT_LINES: usize = 1024;
 /// Bytes of a user's or registrar's name that are looked at: names in SIP URIs are far shorter.
 pub const ACCOUNT_VALUE: usize = 256;
+/// Settings of one config that are compared with those of the one before. The largest known have some 6,000.
+pub const DIFFERENCE_SETTINGS: usize = 8192;
+/// Bytes of the words that say what changed: three kinds of changes, with five names each.
+pub const DIFFERENCE_WORDS: usize = 1024;
+/// Bytes of configs that are read to say what changed in all of a phone's: nobody shall wait for more.
+pub const DIFFERENCE_BYTES: u64 = 2 * 1024 * 1024;
+/// Comparisons under way at once, each with a thread and two configs in RAM.
+pub const DIFFERENCES: usize = 2;
 /// Lines of the event log.
 pub const EVENTS: usize = 500;
 /// Events in a minute that strangers can bring about (PnP, refusals); more are counted only. Well under [`EVENTS`], so
@@ -158,6 +166,8 @@ pub const RPCD_LIST: usize = 1024;
 pub const RPCD_SECTIONS: usize = 4096;
 /// Bytes of one answer to ubus. rpcd takes 256 KiB of a plugin, and of a longer answer nothing at all.
 pub const RPCD_ANSWER: usize = 240 * 1024;
+/// Phones that the agent is asked for in one call: about what fits into an answer.
+pub const RPCD_PHONES: usize = 512;
 /// Seconds that a call waits for each step of asking the agent: a web page waits 20 s.
 pub const RPCD_SECONDS: u64 = 8;
 /// Jobs that web pages started and that are at work: half of the agent's control connections.

@@ -176,6 +176,11 @@ fn without_an_agent_it_says_so() {
         site.error("status", json!({}))
     });
     assert!(end.contains("without an answer"), "{end}");
+    let other = thread::scope(|s| {
+        s.spawn(|| asked(&listener).1.write_all(b"{\"ok\":true,\"result\":[]}\n").unwrap());
+        site.error("status", json!({}))
+    });
+    assert!(other.contains("not the agent"), "{other}");
     let began = Instant::now();
     let silent = site.call("status", json!({}));
     let took = began.elapsed();

@@ -116,7 +116,9 @@ impl World {
                         let result = if self.disk_works { Ok(()) } else { Err("no space".to_string()) };
                         self.agent.candidate_stored(&key, meta.sha256, result, now, &mut more);
                     }
-                    Action::Control(_, value) | Action::ControlWritten(_, value) => {
+                    Action::Control(_, value)
+                    | Action::ControlWritten(_, value)
+                    | Action::ControlCompared(_, value, ..) => {
                         assert!(hidden(value.to_string().as_bytes()));
                     }
                     Action::Resolve { .. }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use phoneprov::vendor::{Verdict, ALL, GENERIC};
+use phoneprov::vendor::{difference, Verdict, ALL, GENERIC};
 
 fuzz_target!(|input: &[u8]| {
     let Some((pick, rest)) = input.split_first() else { return };
@@ -15,6 +15,10 @@ fuzz_target!(|input: &[u8]| {
     if let Verdict::Broken(why) = (vendor.check)(&file, body) {
         assert!(!why.is_empty() && why.len() < 200 && printable(&why));
     }
+    // of two configs only names are said
+    let (old, new) = body.split_at(body.len() / 2);
+    let words = difference(vendor, &file, old, new, "");
+    assert!(!words.is_empty() && words.len() < phoneprov::bounds::DIFFERENCE_WORDS && printable(&words));
     // no user, no registrar gets out
     assert!(format!("{:?}", (vendor.identity)(&file, body)).len() < 32);
     let _ = (vendor.kind)(&file);

@@ -29,6 +29,7 @@ fn print(p: &Value) {
                 ago(config.get("served_at"))
             );
         }
+        print_list(config);
     }
     let events: Vec<&Value> = p.get("events").and_then(Value::as_array).into_iter().flatten().collect();
     if !events.is_empty() {
@@ -36,5 +37,24 @@ fn print(p: &Value) {
     }
     for event in events {
         say!("{}: {}: {}", ago(event.get("time")), field(event, "kind"), field(event, "text"));
+    }
+}
+
+/// The generations, where there are several: `rollback` counts as they stand here.
+fn print_list(config: &Value) {
+    let list = config.get("list").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if list.len() < 2 {
+        return;
+    }
+    for item in list {
+        let is = |name: &str| item.get(name) == Some(&Value::Bool(true));
+        let mut marks = Vec::new();
+        marks.extend(is("held").then_some("held"));
+        marks.extend(is("pinned").then_some("pinned"));
+        marks.extend(is("current").then_some("served"));
+        let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
+        let count = item.get("number").and_then(Value::as_u64).map_or_else(|| "-".to_string(), |n| n.to_string());
+        let what = item.get("difference").and_then(Value::as_str).map(|d| format!(": {d}")).unwrap_or_default();
+        say!("    {count:>4}  {}, {} bytes{marks}{what}", ago(item.get("stored_at")), number(item, "size"));
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! One thread polls all sockets and owns the [`Agent`](crate::core::agent::Agent) ([`runtime`]). Each fetch from the
 //! upstream has a thread while it lasts ([`fetch`], at most [`crate::bounds::FETCHES`]); one more thread writes to
-//! flash ([`disk`]). They report back over a channel and wake the loop.
+//! flash ([`disk`]), and another compares stored configs while somebody wants to know ([`compare`]). They report back over a channel and wake the loop.
 
 pub mod client;
+mod compare;
 mod control;
 mod devices;
 mod dhcp;

@@ -6,6 +6,7 @@ use crate::core::agent::{Action, Agent, Asked, Device};
 use crate::core::answer::{Answer, StreamId};
 use crate::core::now::Now;
 use crate::net::client::Client;
+use crate::net::compare::Comparing;
 use crate::net::control::Control;
 pub use crate::net::devices::Source as DeviceSource;
 pub use crate::net::dhcp::Settings as DhcpSettings;
@@ -84,6 +85,7 @@ pub struct Runtime {
     released: VecDeque<Weak<Stream>>,
     arriving: fetch::Arriving,
     control: Control,
+    comparing: Comparing,
     sip: Vec<Option<UdpSocket>>,
     dhcp: Watch,
     devices: Vec<Device>,
@@ -164,6 +166,7 @@ impl Runtime {
             released: VecDeque::new(),
             arriving: fetch::Arriving::default(),
             control,
+            comparing: Comparing::default(),
             sip: Vec::new(),
             dhcp: Watch::default(),
             devices,

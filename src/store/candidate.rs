@@ -106,7 +106,11 @@ impl Store {
         done
     }
 
-    fn read_candidate(&self, key: &ResourceKey, meta: &GenerationMeta) -> Result<Vec<u8>, StoreError> {
+    /// The exact bytes of a held config.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when these bytes are not held.
+    pub fn read_candidate(&self, key: &ResourceKey, meta: &GenerationMeta) -> Result<Vec<u8>, StoreError> {
         let missing = |_| StoreError::NotFound;
         let folder = self.known_folder(key.mac).map_err(missing)?;
         let file = name::candidate(&name::stem(key));

@@ -4,6 +4,7 @@
 mod akuvox;
 mod cisco;
 mod detect;
+mod difference;
 mod fanvil;
 mod generic;
 mod gigaset;
@@ -29,6 +30,7 @@ mod identity_cases;
 mod test;
 
 pub use detect::{detect, is_proof, model_from_event, Active, Detected, Evidence};
+pub use difference::difference;
 pub use generic::GENERIC;
 pub use identity::{Account, Change, Identity};
 pub use sample::sample_config;

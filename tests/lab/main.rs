@@ -45,6 +45,7 @@ mod killed;
 mod life;
 mod pnp;
 mod privileges;
+mod rpcd;
 mod secrets;
 mod selftest;
 mod soak;

@@ -105,6 +105,9 @@ fn the_archive_is_an_ipk_with_every_file_in_its_place() {
             "drwxr-xr-x 0/0 ./lib/upgrade/keep.d/",
             "-rw-r--r-- 0/0 ./lib/upgrade/keep.d/phoneprov",
             "drwxr-xr-x 0/0 ./usr/",
+            "drwxr-xr-x 0/0 ./usr/libexec/",
+            "drwxr-xr-x 0/0 ./usr/libexec/rpcd/",
+            "lrwxrwxrwx 0/0 ./usr/libexec/rpcd/phoneprov -> ../../sbin/phoneprov",
             "drwxr-xr-x 0/0 ./usr/sbin/",
             "-rwxr-xr-x 0/0 ./usr/sbin/phoneprov"
         ]
@@ -119,6 +122,11 @@ fn the_archive_is_an_ipk_with_every_file_in_its_place() {
         let text = fs::read_to_string(repo("openwrt-package/files").join(source)).expect("text");
         assert_eq!(read(&data, installed), text, "{installed}");
     }
+    // as rpcd starts it
+    let root = TempDir::new().expect("a folder");
+    run(Command::new("tar").arg("-xzf").arg(&data).arg("-C").arg(root.path()));
+    let plugin = root.path().join("usr/libexec/rpcd/phoneprov");
+    assert!(run(Command::new(plugin).arg("list")).starts_with("{\"accept\":{"));
     // the stored configs are kept by sysupgrade, though no package brings them
     assert_eq!(read(&data, "./lib/upgrade/keep.d/phoneprov"), "/etc/phoneprov/\n");
 }

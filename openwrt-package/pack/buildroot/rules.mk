@@ -6,6 +6,7 @@ INCLUDE_DIR:=$(TOPDIR)/include
 PKG_BUILD_DIR?=$(error PKG_BUILD_DIR is not given)
 
 CP:=cp -fpR
+LN:=ln -sf
 INSTALL_DIR:=install -d -m0755
 INSTALL_BIN:=install -m0755
 INSTALL_CONF:=install -m0600

@@ -75,13 +75,18 @@ fn call(line: &Line, name: &str) -> Value {
 
 /// What the agent answers at once.
 fn agent(line: &Line, method: &Method, args: &Args) -> Value {
-    match ask(line, &args.request(method.name), Duration::from_secs(bounds::RPCD_SECONDS)) {
-        Ok(mut result) => {
+    let mut request = args.request(method.name);
+    if method.name == "phones" {
+        request["count"] = bounds::RPCD_PHONES.into();
+    }
+    match ask(line, &request, Duration::from_secs(bounds::RPCD_SECONDS)) {
+        Ok(Value::Object(mut result)) => {
             if method.name == "status" {
-                result["running"] = true.into();
+                result.insert("running".to_string(), true.into());
             }
-            result
+            Value::Object(result)
         }
+        Ok(_) => error("what answers on the control socket is not the agent"),
         Err(failure) => failed(line, failure),
     }
 }

@@ -2,7 +2,8 @@
 
 #[cfg(doc)]
 use super::Agent;
-use super::ControlId;
+use super::{Comparison, ControlId};
+use crate::config::Secret;
 use crate::core::answer::{Answer, RequestId, StreamId};
 use crate::core::types::{FetchJob, GenerationMeta, PhoneRecord, ResourceKey};
 use crate::proto::mac::Mac;
@@ -81,6 +82,9 @@ pub enum Action {
     Forget(Option<Mac>),
     /// Answer a control request.
     Control(ControlId, serde_json::Value),
+    /// The same, with what changed between the generations in the `list` of each config (in their order). No name
+    /// that is said holds the secret.
+    ControlCompared(ControlId, serde_json::Value, Vec<Comparison>, Secret),
     /// The same, when all that was to be written before is on flash: what the admin is told then survives a power cut.
     ControlWritten(ControlId, serde_json::Value),
 }

@@ -46,7 +46,8 @@ impl Agent {
             "status" => Some(done(self.status_json(now))),
             "phones" => {
                 let after = request.get("after").and_then(Value::as_str).and_then(Mac::parse);
-                Some(done(self.phones_json(after, now)))
+                let count = request.get("count").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+                Some(done(self.phones_json(after, count, now)))
             }
             "events" => {
                 let count = request.get("count").and_then(Value::as_u64).unwrap_or(u64::MAX);
@@ -56,7 +57,11 @@ impl Agent {
             }
             "phone" => Some(match self.mac_argument(request) {
                 Ok(Some(mac)) => match self.phone_json(mac, now) {
-                    Some(phone) => done(phone),
+                    Some((phone, wanted)) if wanted.iter().any(|c| c.kept.len() > 1) => {
+                        let secret = self.config.agent.provpass.clone();
+                        return out.push(Action::ControlCompared(id, done(phone), wanted, secret));
+                    }
+                    Some((phone, _)) => done(phone),
                     None => failed(format!("{mac} has not been seen")),
                 },
                 Ok(None) => failed("which phone? give its MAC"),

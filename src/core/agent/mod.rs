@@ -11,6 +11,7 @@ mod enrol;
 mod fetches;
 mod flash;
 mod gate;
+mod generations;
 mod http;
 mod lan;
 mod report;
@@ -22,6 +23,7 @@ pub use action::Action;
 pub use control::ControlId;
 pub use decide::identity_of;
 pub use flash::Loaded;
+pub use generations::{Comparison, Kept, Place};
 pub use http::Asked;
 pub use lan::{Device, Lan};
 

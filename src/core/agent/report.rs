@@ -2,6 +2,8 @@
 //! targets are those of the LAN, which have none.
 
 use super::decide::held_json;
+use super::fetches::file_of;
+use super::generations::{self, Comparison};
 use super::Agent;
 use crate::core::answer::Label;
 use crate::core::cache::Entry;
@@ -10,6 +12,7 @@ use crate::core::now::Now;
 use crate::core::outcome::Reason;
 use crate::core::types::ResourceKey;
 use crate::proto::mac::Mac;
+use crate::vendor;
 use serde_json::{json, Value};
 
 impl Agent {
@@ -76,25 +79,43 @@ impl Agent {
         })
     }
 
-    /// All phones by MAC, or those behind one.
-    pub(super) fn phones_json(&self, after: Option<Mac>, now: Now) -> Value {
-        let all = self.directory.sorted().into_iter().filter(|p| after.is_none_or(|mac| p.mac > mac));
-        let phones: Vec<Value> = all.map(|p| self.summary(p, now)).collect();
-        json!({"phones": phones})
+    /// All phones by MAC, or so many behind one.
+    pub(super) fn phones_json(&self, after: Option<Mac>, count: Option<usize>, now: Now) -> Value {
+        let mut all = self.directory.sorted();
+        all.retain(|p| after.is_none_or(|mac| p.mac > mac));
+        let more = all.len().saturating_sub(count.unwrap_or(all.len()));
+        all.truncate(all.len() - more);
+        let phones: Vec<Value> = all.into_iter().map(|p| self.summary(p, now)).collect();
+        match more {
+            0 => json!({"phones": phones}),
+            more => json!({"phones": phones, "more": more}),
+        }
     }
 
-    pub(super) fn phone_json(&self, mac: Mac, now: Now) -> Option<Value> {
+    /// With it the generations that are to be compared, config by config.
+    pub(super) fn phone_json(&self, mac: Mac, now: Now) -> Option<(Value, Vec<Comparison>)> {
         let mut value = self.summary(self.directory.get(mac)?, now);
         let mut configs: Vec<(&ResourceKey, &Entry)> = self.cache.of(mac).collect();
         configs.sort_unstable_by_key(|(k, _)| *k);
-        let configs: Vec<Value> = configs.into_iter().map(|(k, e)| config_json(k, e)).collect();
+        let mut compared = Vec::new();
+        let configs: Vec<Value> = configs
+            .into_iter()
+            .map(|(key, entry)| {
+                let mut config = config_json(key, entry);
+                let (list, kept) = generations::list(entry);
+                config["list"] = list;
+                let vendor = vendor::by_name(&key.vendor).unwrap_or(&vendor::GENERIC);
+                compared.push(Comparison { key: key.clone(), vendor, file: file_of(&key.name).to_string(), kept });
+                config
+            })
+            .collect();
         let wanted = mac.to_string();
         let events: Vec<_> = self.events.iter().filter(|e| e.mac.as_deref() == Some(&wanted)).collect();
         if let Value::Object(map) = &mut value {
             map.insert("configs".to_string(), json!(configs));
             map.insert("events".to_string(), json!(events));
         }
-        Some(value)
+        Some((value, compared))
     }
 
     fn summary(&self, phone: &Phone, now: Now) -> Value {

@@ -71,6 +71,13 @@ pub struct Held {
     pub(super) candidate: Option<GenerationMeta>,
 }
 
+impl Held {
+    /// What is known of its bytes, where they are on flash.
+    pub fn candidate(&self) -> Option<&GenerationMeta> {
+        self.candidate.as_ref()
+    }
+}
+
 /// What keeps the upstream's answer from the phone.
 #[derive(Clone, Debug)]
 pub struct Trouble {
@@ -201,6 +208,11 @@ impl Entry {
     /// The generations on flash, ascending.
     pub fn generations(&self) -> &[GenerationMeta] {
         &self.generations
+    }
+
+    /// The newest generation, where its bytes are not on flash (yet).
+    pub fn unsaved(&self) -> Option<(&GenerationMeta, &Arc<[u8]>)> {
+        self.unsaved.as_ref().map(|u| (&u.meta, &u.body))
     }
 
     /// Are the newest bytes not on flash?

@@ -4,6 +4,7 @@ use super::Runtime;
 use crate::core::agent::{Action, Asked};
 use crate::core::answer::{Answer, Body, StreamId};
 use crate::core::now::Now;
+use crate::net::compare::Order;
 use crate::net::disk::Write;
 use crate::net::http::{Source, Unserved};
 use crate::net::stream::Stream;
@@ -111,6 +112,10 @@ impl Runtime {
                 self.disk.write(Write::Forget(mac));
             }
             Action::Control(id, value) => self.control.answer(id, &value, now.mono),
+            Action::ControlCompared(id, answer, wanted, secret) => {
+                let order = Order { id, answer, wanted, secret };
+                self.comparing.start(self.store.clone(), order, self.mailbox.post());
+            }
             Action::ControlWritten(id, value) => self.disk.write(Write::Then(id, value)),
         }
     }

@@ -26,7 +26,8 @@ pub fn fit(answer: Value) -> Value {
 }
 
 fn fit_to(mut answer: Value, max: usize) -> Value {
-    let mut more = 0;
+    // what the agent left out already
+    let mut more = usize::try_from(answer.get("more").and_then(Value::as_u64).unwrap_or(0)).unwrap_or(0);
     for (list, keep) in LISTS {
         let size = answer.to_string().len();
         if size <= max {
@@ -89,8 +90,14 @@ mod test {
         // rpcd/exec.c: RPC_EXEC_MAX_SIZE, 4096 * 64
         const { assert!(bounds::RPCD_ANSWER < 4096 * 64) };
         let phones: Vec<Value> = (0..bounds::PHONES).map(|n| json!({"mac": n, "text": "x".repeat(400)})).collect();
-        let fitted = fit(json!({"phones": phones}));
+        let fitted = fit(json!({"phones": phones.clone()}));
         assert!(fitted.to_string().len() <= bounds::RPCD_ANSWER);
         assert!(fitted["phones"].as_array().unwrap().len() > 500);
+        let (left, more) = (fitted["phones"].as_array().unwrap().len() as u64, fitted["more"].as_u64().unwrap());
+        let again = fit(json!({"phones": phones, "more": 10}));
+        assert_eq!(
+            (again["phones"].as_array().unwrap().len() as u64, again["more"].as_u64().unwrap()),
+            (left, more + 10)
+        );
     }
 }

@@ -111,6 +111,7 @@ pub const METHODS: &[Method] = &[
     ),
     method("options", Access::Read, How::Here, &[]),
     method("config", Access::Read, How::Here, &[]),
+    // what else the plugin itself shows: here
     method("refresh", Access::Write, How::Job, SOME),
     method("resync", Access::Write, How::Job, &[needed("mac", Kind::MacOrAll), optional("reboot", Kind::Flag)]),
     method("accept", Access::Write, How::Job, SOME),

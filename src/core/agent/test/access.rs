@@ -333,3 +333,22 @@ fn an_address_that_asks_too_often_is_told_when_to_come_back() {
     let own = (0..1000).map(|_| w.get_from(*ROUTER.ip(), "/snom/x")).collect::<Vec<_>>();
     assert!(own.into_iter().all(|id| w.status_of(id).is_none_or(|(s, _)| s != 429)));
 }
+
+#[test]
+fn phones_by_and_by() {
+    let mut w = World::new();
+    (1..=5).for_each(|n| _ = w.get(n));
+    let mut ask = |args: Value| {
+        let mut request = args;
+        request["op"] = json!("phones");
+        let answer = w.control(request).unwrap()["result"].clone();
+        let macs: Vec<Value> = answer["phones"].as_array().unwrap().iter().map(|p| p["mac"].clone()).collect();
+        (json!(macs), answer.get("more").cloned())
+    };
+    let text = |n: u16| mac(n).to_string();
+    assert_eq!(ask(json!({})).0.as_array().unwrap().len(), 5);
+    assert_eq!(ask(json!({"count": 2})), (json!([text(1), text(2)]), Some(json!(3))));
+    assert_eq!(ask(json!({"after": text(2), "count": 2})), (json!([text(3), text(4)]), Some(json!(1))));
+    assert_eq!(ask(json!({"after": text(4), "count": 2})), (json!([text(5)]), None));
+    assert_eq!(ask(json!({"after": text(5)})), (json!([]), None));
+}

@@ -434,6 +434,16 @@ fn rollback_pins_until_accept() {
     serves(&mut o, 3, &tenant(3), "pinned", &own(3));
     serves(&mut o, 3, &tenant(3), "pinned", &own(3));
     assert_eq!(o.writes, writes + 1);
+    let list = o.done(json!({"op": "phone", "mac": mac(3).to_string()}))["configs"][0]["list"].clone();
+    let of = |i: usize, field: &str| list[i][field].clone();
+    let all: Vec<Value> =
+        (0..3).map(|i| json!([of(i, "number"), of(i, "held"), of(i, "pinned"), of(i, "current")])).collect();
+    assert_eq!(
+        json!(all),
+        json!([[null, true, false, false], [2, false, false, false], [1, false, true, true]]),
+        "{list}"
+    );
+    assert_eq!(of(0, "sha256"), Sha256::of(tenant(3).as_bytes()).to_string());
     o.restart();
     serves(&mut o, 3, &tenant(3), "pinned", &own(3));
     assert_eq!(o.writes, writes + 1);

@@ -185,9 +185,12 @@ impl World {
     }
 
     pub(super) fn controlled(&mut self) -> Option<Value> {
-        let is = |a: &Action| matches!(a, Action::Control(..) | Action::ControlWritten(..));
+        let is =
+            |a: &Action| matches!(a, Action::Control(..) | Action::ControlWritten(..) | Action::ControlCompared(..));
         match self.out.remove(self.out.iter().position(is)?) {
-            Action::Control(_, value) | Action::ControlWritten(_, value) => Some(value),
+            Action::Control(_, value) | Action::ControlWritten(_, value) | Action::ControlCompared(_, value, ..) => {
+                Some(value)
+            }
             _ => unreachable!(),
         }
     }
