@@ -15,8 +15,21 @@ pub(super) const UCI: &str = "/etc/config";
 pub(super) const COPIES: &str = "/var/run/phoneprov-config";
 
 /// Options that take one word, and are only looked at by the verbs that have them.
-const WORDS: &[&str] =
-    &["store", "file", "host", "listen", "brand", "family", "model", "keys", "module-keys", "rules", "delimiter"];
+const WORDS: &[&str] = &[
+    "store",
+    "file",
+    "host",
+    "listen",
+    "brand",
+    "family",
+    "model",
+    "keys",
+    "module-keys",
+    "rules",
+    "delimiter",
+    "wan",
+    "every",
+];
 
 /// What was given.
 #[derive(Clone, Debug)]

@@ -1,0 +1,8 @@
+//! Media servers that stored configs speak of.
+
+use crate::config::Config;
+use serde_json::Value;
+
+pub(super) fn suggestions(_config: &Config) -> Vec<Value> {
+    Vec::new()
+}
