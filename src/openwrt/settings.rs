@@ -140,7 +140,12 @@ fn commands(text: &str, of: &Borrowed) -> Result<Vec<(Range<usize>, Option<Entry
             return Err(format!("{}: this section cannot be followed", section.line));
         }
         let entries = std::iter::once(None).chain(section.entries.iter().cloned().map(Some));
-        out.extend(of_section.into_iter().cloned().zip(entries));
+        // without the blanks before a comment
+        let ended = |place: &Range<usize>| {
+            let raw = text.get(place.clone()).unwrap_or_default();
+            place.start..place.start + raw.trim_end_matches([' ', '\t']).len()
+        };
+        out.extend(of_section.into_iter().map(ended).zip(entries));
     }
     Ok(out)
 }

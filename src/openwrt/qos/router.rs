@@ -93,13 +93,15 @@ impl Router {
         let mut zones: Vec<Word> = Vec::new();
         let mut notes = Vec::new();
         let sections = self.sections(File::Firewall);
+        let of_networks = self.networks.iter().filter_map(|n| self.device_of(n));
+        let served: Vec<String> = self.devices.iter().cloned().chain(of_networks).collect();
         for zone in sections.iter().filter(|s| s.kind == "zone") {
             let Some(name) = zone.get("name") else { continue };
             let (mut networks, devices) = (words(zone, "network"), words(zone, "device"));
             if networks.is_empty() && devices.is_empty() && zone.get("subnet").is_none() {
                 networks.push(name.to_string());
             }
-            let phones = networks.iter().any(|n| self.is_served(n)) || devices.iter().any(|d| self.devices.contains(d));
+            let phones = networks.iter().any(|n| self.is_served(n)) || devices.iter().any(|d| served.contains(d));
             if !phones || wan.zone.as_ref().is_some_and(|w| w.as_str() == name) {
                 continue;
             }
