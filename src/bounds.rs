@@ -156,7 +156,7 @@ pub const QOS_BLOCKS: usize = 64;
 /// Addresses of one name that are taken. Pools of media servers answer with up to eight at once.
 pub const QOS_PER_HOST: usize = 16;
 /// Seconds for the look-up of all names. The C library itself goes on for as long as it likes.
-pub const QOS_LOOKUP_SECONDS: u64 = 8;
+pub const QOS_LOOKUP_SECONDS: u64 = 6;
 /// Seconds between two look-ups of the names, as DNS keeps most answers that long.
 pub const QOS_WATCH_SECONDS: u64 = 300;
 /// Seconds until the next, while something failed.
@@ -167,6 +167,27 @@ pub const QOS_KEEP_SECONDS: u64 = 3600;
 pub const QOS_SUGGEST_CONFIGS: usize = 512;
 /// Suggestions that are shown.
 pub const QOS_SUGGESTIONS: usize = 16;
+
+/// Bytes of the arguments of one ubus call. uhttpd takes 64 KiB of a page; a large config is less.
+pub const RPCD_ARGS: usize = 256 * 1024;
+/// Bytes of one value that a page has checked. LuCI's forms set no limit; no option takes as much.
+pub const RPCD_VALUE: usize = 16 * 1024;
+/// Values of one list, or options of one section, that a page has checked.
+pub const RPCD_LIST: usize = 1024;
+/// Sections that a page has checked together.
+pub const RPCD_SECTIONS: usize = 4096;
+/// Bytes of one answer to ubus. rpcd takes 256 KiB of a plugin, and of a longer answer nothing at all.
+pub const RPCD_ANSWER: usize = 240 * 1024;
+/// Seconds that a call waits for each step of asking the agent: a web page waits 20 s.
+pub const RPCD_SECONDS: u64 = 8;
+/// Jobs that web pages started and that are at work: half of the agent's control connections.
+pub const RPCD_JOBS: usize = 4;
+/// Jobs whose results are kept in RAM.
+pub const RPCD_JOBS_KEPT: usize = 16;
+/// Seconds that a result is kept.
+pub const RPCD_JOB_SECONDS: u64 = 3600;
+/// Files in the folder of jobs that are looked at: three for each job, and leftovers.
+pub const RPCD_JOB_FILES: usize = 1024;
 
 /// Time after an answer in which the provisioner has none for the same phone: phones ask twice in a row.
 pub const PROVISIONER_PAUSE: std::time::Duration = std::time::Duration::from_secs(6);

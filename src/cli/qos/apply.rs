@@ -34,7 +34,10 @@ pub(super) fn off(config: &Config) -> Option<&'static str> {
 pub(super) fn intent(args: &Args, config: &Config, servers: Vec<Server>, backend: Option<Backend>) -> Intent {
     let router = site::router(args, config);
     let offers = offers(&router);
-    let choice = choose(backend.or(Backend::wanted(config.qos.backend)), &offers);
+    let mut choice = choose(backend.or(Backend::wanted(config.qos.backend)), &offers);
+    if backend.is_some() {
+        choice.why = "as it would be with this one".into();
+    }
     let mut blocks: BTreeSet<Block> = servers.iter().flat_map(|s| s.blocks.iter().copied()).collect();
     let mut trouble: Vec<String> = choice.trouble.iter().cloned().collect();
     let unknown: Vec<String> =

@@ -9,6 +9,7 @@ mod watch;
 
 use super::args::Args;
 use super::call::failed;
+pub(super) use print::report;
 
 pub(super) fn run(args: &Args) -> i32 {
     let words: Vec<&str> = args.rest.iter().map(String::as_str).collect();

@@ -6,18 +6,15 @@ use super::super::{setup, DONE, FAILED};
 use super::apply::{intent, off, Intent};
 use super::lookup::Lookup;
 use super::{site, suggest};
+use crate::config::Config;
 use crate::openwrt::qos::{rules, Backend, Block, File, Plan};
 use crate::proto::uci;
 use serde_json::{json, Value};
 
 pub(super) fn run(args: &Args, backend: Option<&str>) -> Result<i32, String> {
-    let (config, _) = setup::config(args).map_err(|e| e.to_string())?;
-    let servers = Lookup::new().all(&config.qos.mediaservers);
-    let intent = intent(args, &config, servers, backend.and_then(Backend::by_name));
+    let (config, intent) = look(args, backend.and_then(Backend::by_name))?;
     if args.json {
-        let suggestions = suggest::suggestions(&config);
-        let off = off(&config);
-        say!("{:#}", answer(&intent, off, suggestions)?);
+        say!("{:#}", answer(&config, &intent)?);
         return Ok(DONE);
     }
     if let Some(backend) = intent.choice.chosen {
@@ -29,6 +26,24 @@ pub(super) fn run(args: &Args, backend: Option<&str>) -> Result<i32, String> {
     off(&config).iter().for_each(|why| eprintln!("phoneprov: {why}: apply would write nothing"));
     intent.plan.notes.iter().chain(&intent.plan.trouble).for_each(|why| eprintln!("phoneprov: {why}"));
     Ok(if intent.plan.trouble.is_empty() { DONE } else { FAILED })
+}
+
+/// The same as JSON.
+pub(in crate::cli) fn report(args: &Args) -> Result<Value, String> {
+    let (config, intent) = look(args, None)?;
+    answer(&config, &intent)
+}
+
+fn look(args: &Args, backend: Option<Backend>) -> Result<(Config, Intent), String> {
+    let (config, _) = setup::config(args).map_err(|e| e.to_string())?;
+    let mut args = args.clone();
+    if let Some(device) = site::queue_device(&args) {
+        // the init script has asked the router, and named it
+        args.words.entry("wan").or_insert(device);
+    }
+    let servers = Lookup::new().all(&config.qos.mediaservers);
+    let intent = intent(&args, &config, servers, backend);
+    Ok((config, intent))
 }
 
 /// Each file with what of ours is in it.
@@ -50,7 +65,8 @@ fn texts(plan: &Plan) -> Result<Vec<(String, String)>, String> {
     Ok(out)
 }
 
-fn answer(intent: &Intent, off: Option<&str>, suggestions: Vec<Value>) -> Result<Value, String> {
+fn answer(config: &Config, intent: &Intent) -> Result<Value, String> {
+    let off = off(config);
     let blocks: Vec<Block> = intent.blocks.iter().copied().collect();
     let offers: Vec<Value> = intent
         .offers
@@ -80,7 +96,7 @@ fn answer(intent: &Intent, off: Option<&str>, suggestions: Vec<Value>) -> Result
         "enabled": off.is_none(),
         "backend": {"chosen": intent.choice.chosen.map(Backend::name), "why": intent.choice.why},
         "backends": offers,
-        "suggestions": suggestions,
+        "suggestions": suggest::suggestions(config),
         "rules": rules,
         "files": files,
         "notes": intent.plan.notes,

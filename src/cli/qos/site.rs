@@ -5,7 +5,7 @@ use super::super::dhcp::reload::{elsewhere, run};
 use crate::bounds;
 use crate::config::Config;
 use crate::openwrt::file;
-use crate::openwrt::qos::{change, Ask, File, Installed, Plan, Router, HEADER};
+use crate::openwrt::qos::{change, queue_device as device, Ask, File, Installed, Plan, Router, HEADER};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -64,6 +64,11 @@ pub(super) fn router(args: &Args, config: &Config) -> Router {
         qosify: there(File::Qosify, "/etc/init.d/qosify"),
     };
     router
+}
+
+/// The device of our queue, where there is one.
+pub(super) fn queue_device(args: &Args) -> Option<String> {
+    device(&read(&path(args, File::Sqm))?)
 }
 
 /// What was done to the files.

@@ -25,6 +25,7 @@ pub use plan::{plan, rules, written, Plan, RuleText};
 pub use qosify::HEADER;
 pub use router::{Installed, Router};
 pub use safe::{Block, Safe, Word};
+pub use sqm::queue_device;
 
 use crate::config::QosBackend;
 

@@ -6,7 +6,7 @@ use super::router::Router;
 use super::safe::{Rule, Word};
 use super::{Ask, File};
 use crate::config::Qos;
-use crate::proto::uci::Section;
+use crate::proto::uci::{self, Section};
 
 const INGRESS: &str = "diffserv4 nat dual-dsthost ingress";
 const EGRESS: &str = "diffserv4 nat dual-srchost";
@@ -48,6 +48,13 @@ pub(super) fn plan(plan: &mut Plan, router: &Router, qos: &Qos) {
         .option("eqdisc_opts", EGRESS)
         .option("linklayer", "none");
     plan.files.insert(File::Sqm, Ask { sections: vec![queue.done()], borrowed: None });
+}
+
+/// The device of our queue in the text of `/etc/config/sqm`.
+pub fn queue_device(text: &str) -> Option<String> {
+    let merged = uci::parse_all(text).0.merged();
+    let ours = merged.sections.iter().find(|s| s.kind == "queue" && s.name.as_deref() == Some("phoneprov_wan"))?;
+    ours.get("interface").map(str::to_string)
 }
 
 /// What is to be set in a queue of the admin's own, if anything.
