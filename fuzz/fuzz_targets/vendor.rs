@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
         assert!(!why.is_empty() && why.len() < 200 && printable(&why));
     }
     // no user, no registrar gets out
-    assert!(format!("{:?}", (vendor.identity)(&file, body)).len() < 32);
+    assert!(format!("{:?}", vendor.identity(&file, body)).len() < 32);
     let _ = (vendor.kind)(&file);
     let _ = (vendor.fallback)(&file);
     for agent in [&*file, &*String::from_utf8_lossy(body)] {

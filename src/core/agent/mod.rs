@@ -20,7 +20,7 @@ mod test;
 
 pub use action::Action;
 pub use control::ControlId;
-pub use decide::identity_of;
+pub use decide::{identity_of, servers_of};
 pub use flash::Loaded;
 pub use http::Asked;
 pub use lan::{Device, Lan};
