@@ -204,7 +204,7 @@ fn print_shows_what_apply_writes() {
         assert!(out.starts_with(&format!("# {backend}: ")) && out.contains("198.51.100.20"), "{out}");
         assert_eq!(site.texts(), before);
     }
-    let site = Site::new("stock", "auto", &["198.51.100.20", "0.0.0.0"]);
+    let site = Site::new("stock", "auto", &["198.51.100.20", "169.254.1.1"]);
     let (code, out, _) = site.run(&["print", "--json"]);
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &report["enabled"], &report["backend"]["chosen"]), (0, &true.into(), &"sqm".into()));
@@ -217,7 +217,7 @@ fn print_shows_what_apply_writes() {
     assert_eq!(report["state"]["servers"][0]["addresses"][0], "198.51.100.20");
     let error = report["state"]["servers"][1]["error"].as_str().unwrap();
     assert!(error.contains("no address that a server can have"), "{error}");
-    assert!(report["state"]["trouble"].as_str().unwrap().contains("0.0.0.0: is no address"));
+    assert!(report["state"]["trouble"].as_str().unwrap().contains("169.254.1.1: is no address"));
     assert_eq!(report["state"]["applied"], false);
 }
 

@@ -32,8 +32,7 @@ pub(super) fn run(args: &Args) -> Result<i32, String> {
             eprintln!("phoneprov: all media servers have their rules again");
         }
         told = Some(said);
-        let seconds = if trouble.is_empty() { every } else { every.min(bounds::QOS_RETRY_SECONDS) };
-        let pause = Timespec { tv_sec: i64::try_from(seconds).unwrap_or(i64::MAX), tv_nsec: 0 };
+        let pause = Timespec { tv_sec: i64::try_from(seconds(every, !trouble.is_empty())).unwrap_or(300), tv_nsec: 0 };
         let mut fds = [PollFd::new(&signals.end, PollFlags::IN), PollFd::new(&signals.reload, PollFlags::IN)];
         let woken = poll(&mut fds, Some(&pause)).unwrap_or(0) > 0;
         let [end, reload] = fds.map(|fd| woken && !fd.revents().is_empty());
@@ -43,6 +42,15 @@ pub(super) fn run(args: &Args) -> Result<i32, String> {
         if reload {
             let _ = signals.reload.read(&mut [0; 64]);
         }
+    }
+}
+
+/// Until the next look-up.
+fn seconds(every: u64, failed: bool) -> u64 {
+    if failed {
+        every.min(bounds::QOS_RETRY_SECONDS)
+    } else {
+        every
     }
 }
 
@@ -105,6 +113,13 @@ mod test {
     fn server(addresses: &[&str]) -> Vec<Server> {
         let blocks = addresses.iter().map(|a| Block::parse(a).unwrap()).collect();
         vec![Server { host: "media.example.net".into(), blocks, error: None }]
+    }
+
+    #[test]
+    fn sooner_while_something_failed() {
+        assert_eq!(seconds(bounds::QOS_WATCH_SECONDS, false), 300);
+        assert_eq!(seconds(bounds::QOS_WATCH_SECONDS, true), bounds::QOS_RETRY_SECONDS);
+        assert_eq!(seconds(1, true), 1);
     }
 
     #[test]
