@@ -11,6 +11,8 @@ const add = call('add', ['config', 'type', 'name', 'values'], { section: '' });
 const set = call('set', ['config', 'section', 'values']);
 const remove = call('delete', ['config', 'section', 'options']);
 const order = call('order', ['config', 'sections']);
+const apply = call('apply', ['timeout', 'rollback']);
+const confirm = call('confirm', []);
 const changes = call('changes', [], { changes: {} });
 
 return baseclass.extend({
@@ -168,5 +170,18 @@ return baseclass.extend({
 	},
 
 	changes: () => changes(),
-	apply: () => L.ui.changes.apply(true),
+	/** Applies what is staged, and confirms it: rejected with a status when that cannot be done in time. */
+	async apply(timeout) {
+		const seconds = typeof timeout === 'number' && timeout >= 1 ? timeout : 10;
+		await apply(seconds, true);
+		const end = Date.now() + 1000 * seconds;
+		for (;;) {
+			await new Promise((done) => setTimeout(done, 250));
+			try {
+				return await confirm();
+			} catch (e) {
+				if (Date.now() > end) throw e;
+			}
+		}
+	},
 });
