@@ -154,9 +154,9 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "rpcd",
-        args: "list | call METHOD | job ID [--jobs DIR]",
+        args: "list | call METHOD | job ID [--jobs DIR] [--uci DIR]",
         help: "the ubus object phoneprov, for rpcd: its methods, or one call with its arguments on stdin; job: for its own use",
-        options: &["jobs"],
+        options: &["jobs", "uci"],
         run: rpcd::run,
     },
     #[cfg(feature = "provisioner")]

@@ -1,6 +1,6 @@
 // Runs the real agent and the real rpcd plugin. A stand-in for procd, for the init script's part in starting, stopping and
 // reloading (openwrt-package/files/phoneprov.init), and for rpcd's way of calling exec plugins. What it does not do: jail,
-// user, firewall, respawn; the agent's config is read where it is, not from a copy.
+// user, firewall, respawn, `qos watch`; the agent's config is read where it is, not from a copy.
 
 import { spawn } from 'node:child_process';
 import { openSync, closeSync, existsSync, readFileSync } from 'node:fs';
@@ -64,7 +64,7 @@ export class Service {
 
 	/** An answer of the plugin, or null where rpcd would have none to give. */
 	async call(method, args) {
-		const { out, err } = await this.run(['rpcd', 'call', method, '--config', this.config], JSON.stringify(args));
+		const { out, err } = await this.run(['rpcd', 'call', method, '--config', this.config, '--uci', this.uciFolder], JSON.stringify(args));
 		if (err) console.error(`bridge: phoneprov ${method}: ${err.trim()}`);
 		if (Buffer.byteLength(out) > ANSWER_MAX) return null;
 		try {
@@ -98,11 +98,10 @@ export class Service {
 
 	async #others(verb) {
 		for (const other of ['dhcp', 'qos']) {
-			const devices = verb === 'apply' ? this.devices.flatMap((d) => ['--device', d]) : [];
-			const where = ['--config', this.config, '--uci', this.uciFolder];
-			const { code, err } = await this.run([other, verb, ...where, ...(other === 'dhcp' ? devices : []), '--no-reload']);
-			// 2: no such verb or option in this build
-			if (code !== 0 && code !== 2) console.error(`bridge: phoneprov ${other} ${verb}: ${err.trim()}`);
+			const args = [other, verb, '--config', this.config, '--uci', this.uciFolder, '--no-reload'];
+			if (verb === 'apply') args.push(...this.devices.flatMap((d) => ['--device', d]), ...(other === 'qos' ? ['--wan', 'eth1'] : []));
+			const { code, err } = await this.run(args);
+			if (code !== 0) console.error(`bridge: phoneprov ${other} ${verb}: ${err.trim()}`);
 		}
 	}
 
