@@ -167,7 +167,7 @@ function choice(o, type, option) {
 		o.value(value, known[value] ? `${value}: ${known[value]}` : value);
 
 	o.default = option.default;
-	o.rmempty = true;
+	o.rmempty = option.default == null;
 	o.load = function(section_id) {
 		return Promise.resolve(load.call(this, section_id)).then(value => {
 			// what is in the file is shown, even when it is wrong: then the agent says so

@@ -35,6 +35,19 @@ const pattern = [
 
 const word = text => words[text] ?? text;
 
+// Where a suggestion comes from, as the agent says it: "registrar of 2 phones, proxy of 1 phone".
+function origin(text) {
+	return String(text ?? '').split(', ').map(part => {
+		const [ , what, count ] = /^(registrar|proxy) of (\d+) phones?$/.exec(part) ?? [];
+
+		if (what == 'registrar')
+			return N_(+count, 'registrar of %d phone', 'registrar of %d phones').format(count);
+		if (what == 'proxy')
+			return N_(+count, 'proxy of %d phone', 'proxy of %d phones').format(count);
+		return part;
+	}).join(', ');
+}
+
 function table(titles, rows, label) {
 	return E('table', { 'class': 'table', 'aria-label': label }, [
 		E('tr', { 'class': 'tr table-titles' }, titles.map(title => E('th', { 'class': 'th' }, [ title ]))),
@@ -141,7 +154,7 @@ return view.extend({
 				}, [ there ? '✔' : '+' ]), ' ',
 				E('strong', {}, [ value ]),
 				address && address != value ? ` (${address})` : '', ' ',
-				from ? `– ${from}` : ''
+				from ? `– ${origin(from)}` : ''
 			]);
 		});
 
