@@ -71,7 +71,7 @@ atDesk('a story: what the phone did, was told, and what is stored', { scene: 'tw
 	const rows = it.getByRole('row');
 	await desk.sees('In use', rows.nth(1));
 	await desk.sees(/setting/, rows.nth(1));
-	await desk.sees('the first one', rows.nth(2));
+	await desk.sees('the oldest one', rows.nth(2));
 	assert.equal(await rows.nth(2).getByRole('cell').first().textContent(), String(before));
 	await desk.picture('phones-story');
 });
@@ -94,6 +94,9 @@ atDesk('guard holding: what it is, and what each way out does', { scene: 'holdin
 	await desk.button('Show these phones', guard).click();
 	assert.equal(await desk.page.getByRole('table', { name: 'Phones' }).getByText('Held back').filter({ visible: true }).count(), 2);
 	await desk.gone('Up to date');
+	await desk.page.getByRole('table', { name: 'Phones' }).getByRole('button', { expanded: false }).first().click();
+	const held = desk.page.getByRole('region', { name: /^Story of/ }).getByRole('row').filter({ hasText: 'Held back' });
+	await desk.sees(/another account/, held);
 	await desk.look('phones-guard');
 });
 
@@ -115,6 +118,12 @@ atDesk('it is live: states, events and ages come by themselves, and what is open
 	await office.plug('snom', 9);
 	await desk.sees('00:04:13:aa:bb:09');
 	assert.equal(await before.evaluate((node) => document.activeElement === node), true);
+});
+
+atDesk('the clock of the computer is not that of the router: ages are right', { scene: 'two' }, async (desk, office) => {
+	await desk.page.clock.install({ time: new Date('2031-01-01T00:00:00Z') });
+	await desk.open('phones');
+	for (const { mac } of office.phones) await desk.sees('just now', line(desk, mac));
 });
 
 atDesk('nobody there: what to look at, and a test', { scene: 'two' }, async (desk, office) => {

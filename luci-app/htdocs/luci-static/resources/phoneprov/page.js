@@ -77,6 +77,7 @@ const STYLE = [
 	'.pp-log table{width:100%;margin:0;border-collapse:collapse}',
 	'.pp-log td,.pp-log th{padding:.3em .7em;text-align:left;vertical-align:top;border-top:1px solid rgba(128,128,128,.2);overflow-wrap:anywhere}',
 	'.pp-log thead th{border-top:0}',
+	'.pp-log .pp-mono{white-space:nowrap}',
 	'.pp-hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}',
 	'@media(max-width:900px){',
 	'.pp-list,.pp-list>tbody{display:block;width:100%;box-sizing:border-box}',

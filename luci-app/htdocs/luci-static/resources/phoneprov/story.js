@@ -69,7 +69,7 @@ function generations(state, phone, config) {
 				el('td', {}, entry.number == null ? '–' : String(entry.number)),
 				el('td', { 'title': words.moment(entry.stored_at) }, words.ago(entry.stored_at, state.now)),
 				el('td', { 'title': entry.sha256 ? 'sha256 ' + entry.sha256 : null }, words.size(entry.size)),
-				el('td', {}, entry.difference ?? _('the first one')),
+				el('td', {}, entry.difference ?? _('the oldest one')),
 				el('td', {}, el('div', { 'class': 'pp-row' }, generationState(entry),
 					state.write && place > 0 && !entry.pinned && page.button('neutral', _('Roll back to it'), {
 						'data-do': 'rollback', 'data-mac': phone.mac, 'data-back': String(place), 'data-name': config.name,
