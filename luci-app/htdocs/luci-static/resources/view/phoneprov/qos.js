@@ -199,7 +199,7 @@ return view.extend({
 		const known = rules?.length > 0;
 
 		return card(_('Rules'), known
-			? _('As they are made of what is saved. The first that fits counts.')
+			? _('As they are made of what is saved and applied. The first that fits counts.')
 			: _('As they will be when there is a media server. The first that fits counts.'),
 		table([ _('No.'), _('Target'), _('Source'), _('Destination'), _('Protocol') ],
 			(known ? rules : pattern).map(rule => [
@@ -212,7 +212,7 @@ return view.extend({
 			? _('in use here') : offer.available ? _('there') : _('not there');
 
 		return card(_('Back ends'), backend?.chosen
-			? _('This router: %s (%s).').format(backend.chosen, backend.why)
+			? _('This router: %s – %s.').format(backend.chosen, backend.why)
 			: _('This router has none: %s.').format(backend?.why ?? ''),
 		table([ _('Name'), _('State'), _('What it means for calls') ], (backends ?? []).map(offer => [
 			E('strong', {}, [ offer.name ]),
