@@ -105,11 +105,18 @@ export class Service {
 		}
 	}
 
+	/** May this config be started with? Who is not root cannot give folders to another user, and has no need to. */
+	async #prepared() {
+		if (process.getuid() !== 0) return true;
+		const { code, err } = await this.run(['prepare', '--config', this.config]);
+		if (code !== 0) console.error(`bridge: ${err.trim()}`);
+		return code === 0;
+	}
+
 	async #start() {
 		if (this.child) return;
 		if (this.#wanted() !== true) return void (await this.#others('remove'));
-		const prepared = await this.run(['prepare', '--config', this.config]);
-		if (prepared.code !== 0) return void console.error(`bridge: ${prepared.err.trim()}`);
+		if (!(await this.#prepared())) return;
 		await this.#others('apply');
 		const log = openSync(this.log, 'a');
 		const devices = this.devices.flatMap((d) => ['--device', d]);
@@ -145,8 +152,7 @@ export class Service {
 			await this.#stop();
 			return void (await this.#others('remove'));
 		}
-		const prepared = await this.run(['prepare', '--config', this.config]);
-		if (prepared.code !== 0) return void console.error(`bridge: ${prepared.err.trim()}`);
+		if (!(await this.#prepared())) return;
 		if (!this.child) return void (await this.#start());
 		await this.#others('apply');
 		this.child?.kill('SIGHUP');

@@ -91,7 +91,7 @@ export class Ubus {
 
 	/** procd's trigger: the service named for a config is reloaded. */
 	#committed(configs) {
-		if (configs.some((c) => ['phoneprov', 'firewall', 'dhcp'].includes(c))) this.service.init('reload');
+		if (configs.some((c) => ['phoneprov', 'firewall', 'dhcp', 'qos', 'sqm', 'qosify'].includes(c))) this.service.init('reload');
 	}
 
 	async _rc(method, args) {
