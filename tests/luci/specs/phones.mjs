@@ -45,7 +45,7 @@ atDesk('first start: it says what is missing and leads to the settings', { scene
 	await desk.page.waitForURL(/phoneprov\/settings/);
 });
 
-atDesk('two phones: a line each, with all that is known', { scene: 'two' }, async (desk, office) => {
+atDesk('two phones: a line each, with all that is known', { scene: 'two', namespaces: true }, async (desk, office) => {
 	await desk.open('phones');
 	await desk.sees('Running', region(desk, 'Service'));
 	await desk.sees('Reachable', region(desk, 'Provider'));
@@ -140,7 +140,7 @@ atDesk('nobody there: what to look at, and a test', { scene: 'two' }, async (des
 	await desk.look('phones-test');
 });
 
-atDesk('the list can be searched and narrowed', { scene: 'holding' }, async (desk) => {
+atDesk('the list can be searched and narrowed', { scene: 'holding', namespaces: true }, async (desk) => {
 	await desk.open('phones');
 	const lines = () => desk.page.getByRole('table', { name: 'Phones' }).getByRole('button', { expanded: false });
 	assert.equal(await lines().count(), 4);

@@ -66,7 +66,7 @@ describe('qos', TOGETHER, () => {
 		]);
 	});
 
-	atDesk('media servers are suggested from the stored configs, and one click takes one', { scene: 'two', office: { files: { firewall: FIREWALL } } }, async (desk, office) => {
+	atDesk('media servers are suggested from the stored configs, and one click takes one', { scene: 'two', namespaces: true, office: { files: { firewall: FIREWALL } } }, async (desk, office) => {
 		await desk.open('qos');
 		await list(desk).getByRole('listitem').filter({ hasText: 'sip.example.net' }).filter({ hasText: 'of 2 phones' }).waitFor();
 		await list(desk).getByRole('listitem').filter({ hasText: 'sbc.example.net' }).filter({ hasText: 'proxy of 1 phone' }).waitFor();
@@ -148,6 +148,14 @@ describe('qos', TOGETHER, () => {
 		assert.ok(words.length > 10, words);
 		assert.equal(await desk.page.getByText('The rules are in place.').count(), 0);
 		await desk.look('qos-trouble');
+	});
+
+	atDesk('switched on, but the agent is off: the tab says why nothing is written', { scene: 'nothing', office: { files: { firewall: FIREWALL }, edit: (sections) => {
+		Object.assign(sections.find((s) => s.type === 'qos').options, { enabled: '1', mediaserver: ['203.0.113.20'] });
+	} } }, async (desk, office) => {
+		await desk.open('qos');
+		await desk.sees('Nothing is written: the agent itself is switched off under Settings.');
+		assert.deepEqual(ours(office, 'firewall'), []);
 	});
 
 	atDesk('who may only look sees it all and changes nothing', { scene: 'two', office: { files: { firewall: FIREWALL } } }, async (desk) => {
