@@ -20,7 +20,7 @@ async function german(desk, where) {
 describe('german', TOGETHER, () => {
 	atDesk('Settings in German, with its dialogs and answers', { scene: 'two', office: { language: 'de' } }, async (desk) => {
 		await desk.open('settings');
-		for (const tab of ['Wie Telefone ihn finden', 'Gespeicherte Konfigurationen', 'Sicherheit', 'Erweitert', 'Allgemein']) {
+		for (const tab of ['Auffinden', 'Gespeicherte Konfigurationen', 'Sicherheit', 'Erweitert', 'Allgemein']) {
 			await desk.tab(tab);
 			await german(desk, tab);
 			await desk.look(`german-${tab.replace(/\W+/g, '-')}`);

@@ -173,7 +173,9 @@ return view.extend({
 	state({ enabled, state, notes, backend }) {
 		const servers = state?.servers ?? [];
 		const [ style, text ] = !enabled
-			? [ 'notice', _('Switched off: nothing of this is in the router\'s traffic control.') ]
+			? this.map.data.get(this.map.config, this.name, 'enabled') == '1'
+				? [ 'warning', _('Nothing is written: the agent itself is switched off under Settings.') ]
+				: [ 'notice', _('Switched off: nothing of this is in the router\'s traffic control.') ]
 			: state?.trouble
 				? [ 'error', _('The rules do not work as they should.') ]
 				: state?.applied

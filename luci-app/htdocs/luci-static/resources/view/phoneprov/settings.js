@@ -132,7 +132,7 @@ return view.extend({
 
 		s.addremove = false;
 		s.tab('general', _('General'));
-		s.tab('discovery', _('How phones find it'));
+		s.tab('discovery', _('Discovery'));
 		s.tab('cache', _('Stored configs'), _('What the agent stores keeps phones working while the provider is down, refuses them, or sends nonsense.'));
 		s.tab('safety', _('Safety'), _('A mistake in the provider\'s database must not take out all phones at once.'));
 		s.tab('advanced', _('Advanced'));
