@@ -34,7 +34,7 @@ atDesk('it is live, can be paused, and misses nothing meanwhile', { scene: 'two'
 	assert.deepEqual(await lines(desk), before);
 	await desk.button('Continue').click();
 	await desk.sees(/00:04:13:aa:bb:0a/);
-	assert.equal((await lines(desk)).length, (await office.ask('events')).events.length);
+	await desk.becomes(async () => (await lines(desk)).length - (await office.ask('events')).events.length, 0);
 });
 
 atDesk('by kind, by phone, and by words', { scene: 'holding' }, async (desk, office) => {
