@@ -9,8 +9,8 @@
 # make cross    static binaries for routers, into dist/ (docs/cross.md); `make cross T=mipsel` for one
 # make cross-test  unit tests, demo and https of these, under qemu-user
 # make fuzz     each target for SECONDS (60)
-# make ipk      dist/*.ipk, out of each dist/ARCHITECTURE/phoneprov, and their index: the folder is a feed for opkg
-# make apk      dist/apk/ARCHITECTURE/*.apk; needs apk-tools 3
+# make ipk      dist/*.ipk, out of each dist/ARCHITECTURE/phoneprov, LuCI's, and their index: the folder is a feed for opkg
+# make apk      dist/apk/ARCHITECTURE/*.apk, the same; needs apk-tools 3
 
 SECONDS ?= 60
 # labs spend their time waiting: more threads than cores, but time limits in them want a free core
@@ -94,14 +94,15 @@ for binary in dist/*/phoneprov; do \
 	$(PACK) $(1) "$$architecture" "$$binary" $(2); \
 done; \
 [ -n "$$found" ] || { echo "dist/ has no ARCHITECTURE/phoneprov: build them first (make cross)" >&2; exit 1; }
-@[ -e luci-app/Makefile ] || echo "luci-app-phoneprov is left out: there is no luci-app/ yet"
 endef
 
 ipk:
 	@rm -f dist/*.ipk dist/Packages dist/Packages.gz
 	$(call pack,ipk,dist)
+	@$(PACK) luci ipk luci-app dist
 	@$(PACK) index dist
 
 apk:
 	@rm -rf dist/apk
 	$(call pack,apk,"dist/apk/$$architecture")
+	@set -e; for folder in dist/apk/*; do $(PACK) luci apk luci-app "$$folder"; done

@@ -8,10 +8,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-const EPOCH: &str = "1700000000";
+pub const EPOCH: &str = "1700000000";
 pub const ARCHITECTURE: &str = "x86_64";
 
-fn pack(words: &[&str]) -> Command {
+pub fn pack(words: &[&str]) -> Command {
     let mut c = Command::new(repo("openwrt-package/pack/pack.sh"));
     c.args(words).env("SOURCE_DATE_EPOCH", EPOCH).env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
     c
@@ -42,7 +42,7 @@ pub fn members(ipk: &Path) -> TempDir {
 }
 
 /// mode, owner and name of each entry of a packed tar, in its order, checked to be of [`EPOCH`].
-fn list(file: &Path) -> Vec<String> {
+pub fn list(file: &Path) -> Vec<String> {
     let text = run(Command::new("tar").args(["--utc", "--full-time", "--numeric-owner", "-tvzf"]).arg(file));
     let line = |l: &str| {
         let f: Vec<&str> = l.split_whitespace().collect();
@@ -52,7 +52,7 @@ fn list(file: &Path) -> Vec<String> {
     text.lines().map(line).collect()
 }
 
-fn read(tar: &Path, member: &str) -> String {
+pub fn read(tar: &Path, member: &str) -> String {
     run(Command::new("tar").arg("-xzOf").arg(tar).arg(member))
 }
 
@@ -207,12 +207,16 @@ fn the_makefile_says_what_the_build_system_wants() {
     }
     let dir = TempDir::new().expect("a folder");
     let (meta, build) = (dir.path().join("meta"), dir.path().join("build"));
-    let mut make = Command::new("make");
-    make.args(["-s", "--no-print-directory", "-C"]).arg(repo("openwrt-package"));
-    make.arg(format!("TOPDIR={}", repo("openwrt-package/pack/buildroot").display()));
-    make.arg(format!("META={}", meta.display())).arg(format!("PKG_BUILD_DIR={}", build.display()));
-    make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
-    run(make.args(["metadata", "prepare"]));
+    let buildroot = || {
+        let mut make = Command::new("make");
+        make.args(["-s", "--no-print-directory", "-C"]).arg(repo("openwrt-package"));
+        make.arg(format!("TOPDIR={}", repo("openwrt-package/pack/buildroot").display()));
+        make.arg(format!("META={}", meta.display())).arg(format!("PKG_BUILD_DIR={}", build.display()));
+        make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
+        make
+    };
+    let mut make = buildroot();
+    run(make.arg("PACKAGE=phoneprov").args(["metadata", "prepare"]));
     let of = |name: &str| fs::read_to_string(meta.join(name)).expect("a field").trim_end().to_string();
     for (name, value) in [
         ("name", "phoneprov"),
@@ -234,6 +238,10 @@ fn the_makefile_says_what_the_build_system_wants() {
     // the check that the feed makes of every program
     let version = run(Command::new(env!("CARGO_BIN_EXE_phoneprov")).arg("--version"));
     assert_eq!(format!("{}-r1", version.trim()), format!("phoneprov {}", of("version")));
+
+    // https, and not what is for servers
+    let mut make = buildroot();
+    assert_eq!(run(make.arg("compile")), "cargo install --features https --no-default-features\n");
 
     // what Build/Prepare gives cargo is a whole package, with every file that the code includes
     let mut cargo = Command::new(env!("CARGO"));
@@ -298,6 +306,18 @@ fn all_scripts_are_clean() {
     run(&mut shellcheck);
 }
 
+/// Puts into this folder an apk that keeps what it is given at `record`, `record.files`, `record.SCRIPT`, `record.others`.
+pub fn stand_in_of_apk(bin: &Path, record: &Path) {
+    let text = format!(
+        "#!/bin/sh\n[ \"$1\" = mkpkg ] || {{ echo mkpkg; echo \"$*\" >>{record}.others; exit; }}\nprintf '%s\\n' \"$@\" >{record}\n\
+         rm -rf {record}.files\nwhile [ $# -gt 0 ]; do case $1 in\n--files) cp -a \"$2\" {record}.files ;;\n\
+         --script) cp \"${{2#*:}}\" \"{record}.${{2%%:*}}\" ;;\n--output) echo x >\"$2\" ;;\nesac; shift; done\n",
+        record = record.display()
+    );
+    fs::write(bin.join("apk"), text).expect("written");
+    run(Command::new("chmod").arg("755").arg(bin.join("apk")));
+}
+
 #[test]
 fn apk_packages_are_made_by_apk() {
     if !can("package: apk", false, &["make", "sha256sum"]) {
@@ -316,16 +336,8 @@ fn apk_packages_are_made_by_apk() {
         let said = pack(&words_of).output().expect("it runs");
         assert!(!said.status.success() && words(&said).contains("apk-tools 3"), "{}", words(&said));
     }
-    // a stand-in of apk that keeps what it is given
     let record = dir.path().join("record");
-    let stand_in = format!(
-        "#!/bin/sh\n[ \"$1\" = mkpkg ] || {{ echo mkpkg; echo \"$*\" >>{record}.others; exit; }}\nprintf '%s\\n' \"$@\" >{record}\n\
-         while [ $# -gt 0 ]; do case $1 in\n--files) cp -a \"$2\" {record}.files ;;\n\
-         --script) cp \"${{2#*:}}\" \"{record}.${{2%%:*}}\" ;;\n--output) echo x >\"$2\" ;;\nesac; shift; done\n",
-        record = record.display()
-    );
-    fs::write(bin.join("apk"), stand_in).expect("written");
-    run(Command::new("chmod").arg("755").arg(bin.join("apk")));
+    stand_in_of_apk(&bin, &record);
     run(pack(&words_of).env("PATH", path));
     let version = concat!(env!("CARGO_PKG_VERSION"), "-r1");
     assert!(out.join(format!("phoneprov-{version}.apk")).is_file());
