@@ -8,6 +8,8 @@
 # make demo     a snom and a Mitel phone, on loopback, no root
 # make cross    static binaries for routers, into dist/ (docs/cross.md); `make cross T=mipsel` for one
 # make cross-test  unit tests, demo and https of these, under qemu-user
+# make sizes    a table of what `make cross ipk` made
+# make reproducible  builds it here and in a clone, and compares; `make reproducible T=mipsel` for one target
 # make fuzz     each target for SECONDS (60)
 # make ipk      dist/*.ipk, out of each dist/ARCHITECTURE/phoneprov, LuCI's, and their index: the folder is a feed for opkg
 # make apk      dist/apk/ARCHITECTURE/*.apk, the same; needs apk-tools 3
@@ -18,7 +20,7 @@ THREADS ?= 3
 T ?=
 MINUTES ?= 60
 
-.PHONY: test lint audit unit lab faults soak bench demo fuzz peers cross cross-test ipk apk
+.PHONY: test lint audit unit lab faults soak bench demo fuzz peers cross cross-test sizes reproducible ipk apk
 
 test: peers lint unit lab fuzz
 
@@ -64,6 +66,12 @@ cross:
 
 cross-test:
 	cross/test.sh $(T)
+
+sizes:
+	@cross/sizes.sh
+
+reproducible:
+	cross/reproducible.sh $(T)
 
 # libFuzzer needs -Z flags: nightly where there is one; else the stable compiler is told to take them, and without
 # the address sanitizer, whose run-time is of nightly only in some installations (the code has no unsafe).

@@ -62,7 +62,7 @@ for name in "$@"; do
 		left_out https || step https timeout 300 cross/https.sh $run "$binary"
 
 		# overflow checks on, as in the package feed
-		export CARGO_PROFILE_DEV_OPT_LEVEL=s CARGO_PROFILE_DEV_DEBUG=0
+		export CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=0
 		# shellcheck disable=SC2046,SC2086
 		step 'unit tests' timeout 3000 cargo-zigbuild test --quiet --locked --target "$triple" $std --lib --bins --test store -- \
 			$(skipped | sed -n 's/^\([a-z_0-9]*_[^ ]*\|[a-z]*::[^ ]*\) .*/--skip \1/p')
