@@ -1,6 +1,7 @@
 # make test     everything: formats, lints, unit tests, the lab (root), fuzzing
 # make lint     what a machine can say about the code
 # make lab      only the lab; `make lab T=faults::` only a part of it
+# make luci     the pages of luci-app in Chromium, with a real agent behind them; make luci T=phones for one file of tests/luci/specs
 # make faults   what each fault of the upstream costs: a line each
 # make soak     300 phones boot again and again for MINUTES (60), and everything fails in turn
 # make audit    known weaknesses, licences and sources of the dependencies
@@ -20,9 +21,9 @@ THREADS ?= 3
 T ?=
 MINUTES ?= 60
 
-.PHONY: test lint audit unit lab faults soak bench demo fuzz peers cross cross-test sizes reproducible ipk apk
+.PHONY: test lint audit unit lab luci faults soak bench demo fuzz peers cross cross-test sizes reproducible ipk apk
 
-test: peers lint unit lab fuzz
+test: peers lint unit lab luci fuzz
 
 peers:
 	tests/install-peers.sh
@@ -42,11 +43,14 @@ audit:
 	else echo "audit: known weaknesses were not checked: the advisory database cannot be fetched here"; fi
 
 unit:
-	cargo test --lib --bins --test store --test dhcp_apply --test package --test golden --test provisioner
+	cargo test --lib --bins --test store --test dhcp_apply --test rpcd --test package --test golden --test provisioner
 	cargo test --doc
 
 lab:
 	cargo test --test lab -- --test-threads=$(THREADS) $(T)
+
+luci:
+	tests/luci/run.sh $(T)
 
 faults: peers
 	@cargo test --test lab -- --nocapture --test-threads=$(THREADS) faults:: 2>&1 | grep -E '^fault |^test result|FAILED'

@@ -148,6 +148,27 @@ pub const FILE_TEMPORARIES: usize = 64;
 /// Seconds for dnsmasq's init script to end. It probes for other DHCP servers, some seconds for each device.
 pub const RELOAD_SECONDS: u64 = 60;
 
+/// Bytes of the arguments of one ubus call. uhttpd takes 64 KiB of a page; a large config is less.
+pub const RPCD_ARGS: usize = 256 * 1024;
+/// Bytes of one value that a page has checked. LuCI's forms set no limit; no option takes as much.
+pub const RPCD_VALUE: usize = 16 * 1024;
+/// Values of one list, or options of one section, that a page has checked.
+pub const RPCD_LIST: usize = 1024;
+/// Sections that a page has checked together.
+pub const RPCD_SECTIONS: usize = 4096;
+/// Bytes of one answer to ubus. rpcd takes 256 KiB of a plugin, and of a longer answer nothing at all.
+pub const RPCD_ANSWER: usize = 240 * 1024;
+/// Seconds that a call waits for each step of asking the agent: a web page waits 20 s.
+pub const RPCD_SECONDS: u64 = 8;
+/// Jobs that web pages started and that are at work: half of the agent's control connections.
+pub const RPCD_JOBS: usize = 4;
+/// Jobs whose results are kept in RAM.
+pub const RPCD_JOBS_KEPT: usize = 16;
+/// Seconds that a result is kept.
+pub const RPCD_JOB_SECONDS: u64 = 3600;
+/// Files in the folder of jobs that are looked at: three for each job, and leftovers.
+pub const RPCD_JOB_FILES: usize = 1024;
+
 /// Time after an answer in which the provisioner has none for the same phone: phones ask twice in a row.
 pub const PROVISIONER_PAUSE: std::time::Duration = std::time::Duration::from_secs(6);
 /// Phones whose last answer the provisioner remembers: 5,000 requests a second for as long as the pause.

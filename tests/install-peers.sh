@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the lab and the benches run beside the agent, and cargo-fuzz: only what is missing.
+# Installs what the lab, the pages' tests and the benches run beside the agent, and cargo-fuzz: only what is missing.
 # On a machine without apt, or without root, it says what is missing and goes on: the tests then skip what needs it.
 set -eu
 
@@ -7,7 +7,8 @@ missing=
 # program:package
 for pair in ip:iproute2 nft:nftables tcpdump:tcpdump sipp:sip-tester nginx:nginx-light dnsmasq:dnsmasq-base \
 	udhcpc:udhcpc dhclient:isc-dhcp-client dhcpcd:dhcpcd-base tshark:tshark busybox:busybox shellcheck:shellcheck \
-	curl:curl openssl:openssl prlimit:util-linux setpriv:util-linux ps:procps python3:python3 make:make cc:gcc c++:g++; do
+	curl:curl openssl:openssl prlimit:util-linux setpriv:util-linux ps:procps python3:python3 make:make cc:gcc c++:g++ \
+	node:nodejs npm:npm chromium:chromium; do
 	command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair#*:}"
 done
 if [ -n "$missing" ]; then

@@ -15,8 +15,20 @@ pub(super) const UCI: &str = "/etc/config";
 pub(super) const COPIES: &str = "/var/run/phoneprov-config";
 
 /// Options that take one word, and are only looked at by the verbs that have them.
-const WORDS: &[&str] =
-    &["store", "file", "host", "listen", "brand", "family", "model", "keys", "module-keys", "rules", "delimiter"];
+const WORDS: &[&str] = &[
+    "store",
+    "file",
+    "host",
+    "listen",
+    "brand",
+    "family",
+    "model",
+    "keys",
+    "module-keys",
+    "rules",
+    "delimiter",
+    "jobs",
+];
 
 /// What was given.
 #[derive(Clone, Debug)]
@@ -128,9 +140,8 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         return Err(format!("'{}' takes no --{option}", verb.name));
     }
     if verb.args.starts_with(|c: char| c.is_ascii_lowercase()) && !verb.args.contains("FILE") {
-        let given = out.rest.join(" ");
         let all = forms(verb.args);
-        return match all.contains(&given) {
+        return match all.iter().any(|form| fits(form, &out.rest)) {
             true => Ok(Parsed::Verb(verb, Box::new(out))),
             false => Err(format!("'{}' needs one of: {}", verb.name, all.join(", "))),
         };
@@ -175,6 +186,13 @@ fn forms(args: &str) -> Vec<String> {
     out
 }
 
+/// Is this one of the forms? A word in capitals stands for any other.
+fn fits(form: &str, given: &[String]) -> bool {
+    let words: Vec<&str> = form.split(' ').collect();
+    let any = |word: &str| word.bytes().all(|b| b.is_ascii_uppercase());
+    words.len() == given.len() && words.iter().zip(given).all(|(word, given)| any(word) || word == given)
+}
+
 fn mac(text: &str) -> Result<Mac, String> {
     Mac::parse(text).ok_or_else(|| format!("'{text}' is no MAC; write it as 00:04:13:aa:bb:cc"))
 }
@@ -204,6 +222,11 @@ mod test {
         for text in ["dhcp", "dhcp frob", "dhcp apply now", "dhcp print x"] {
             assert_eq!(wrong(text), forms, "{text}");
         }
+        let forms = "'rpcd' needs one of: list, call METHOD, job ID";
+        for text in ["rpcd", "rpcd list x", "rpcd call", "rpcd call a b"] {
+            assert_eq!(wrong(text), forms, "{text}");
+        }
+        assert!(line("rpcd call status --jobs /x").is_ok());
         assert_eq!(wrong("status --uci /x"), "'status' takes no --uci");
         let Ok(Parsed::Verb(_, args)) = line("dhcp --uci /x print uci --no-reload") else { panic!() };
         assert_eq!((args.rest.join(" ").as_str(), args.uci, args.no_reload), ("print uci", Some("/x".into()), true));

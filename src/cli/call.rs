@@ -15,7 +15,7 @@ const RUN_DIR: &str = "/var/run/phoneprov";
 /// Longest answer: 4,096 phones with their configs.
 const ANSWER: u64 = 16 * 1024 * 1024;
 /// A refresh takes as long as the upstream may.
-const PATIENCE: Duration = Duration::from_secs(310);
+pub(super) const PATIENCE: Duration = Duration::from_secs(310);
 
 /// Where the agent listens; an error where that cannot be known.
 fn socket(args: &Args) -> Result<PathBuf, String> {
@@ -59,14 +59,42 @@ fn connect(path: &Path, patience: Duration) -> std::io::Result<UnixStream> {
 
 /// As [`call`], for who cannot wait that long: each step (connect, send, answer) takes `patience` at the most.
 pub(super) fn call_within(args: &Args, request: &Value, patience: Duration) -> Result<Value, String> {
-    let path = socket(args)?;
+    ask(args, request, patience).map_err(|failure| match failure {
+        Failure::NotRunning(why) | Failure::Silent(why) | Failure::Said(why) => why,
+    })
+}
+
+/// Why there is no result, in a sentence.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Nobody listens.
+    NotRunning(String),
+    /// Somebody does, and does not answer as the agent would.
+    Silent(String),
+    /// The agent said so, or the socket cannot be had.
+    Said(String),
+}
+
+/// As [`call_within`], for who must know why.
+pub(super) fn ask(args: &Args, request: &Value, patience: Duration) -> Result<Value, Failure> {
+    let path = socket(args).map_err(Failure::Said)?;
+    let silent = |e: std::io::Error| {
+        Failure::Silent(match e.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => format!(
+                "the agent does not answer (nothing came within {} s); if that stays, restart it with /etc/init.d/phoneprov restart",
+                patience.as_secs()
+            ),
+            _ => format!("the agent did not answer: {e}"),
+        })
+    };
     let stream = connect(&path, patience).map_err(|e| match e.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => format!(
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => Failure::NotRunning(format!(
             "the agent is not running (no answer on {}); start it with /etc/init.d/phoneprov start",
             path.display()
-        ),
-        ErrorKind::PermissionDenied => format!("{}: only root may ask the agent", path.display()),
-        _ => format!("{}: {e}", path.display()),
+        )),
+        ErrorKind::PermissionDenied => Failure::Said(format!("{}: only root may ask the agent", path.display())),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => silent(e),
+        _ => Failure::Said(format!("{}: {e}", path.display())),
     })?;
     let exchange = || -> std::io::Result<String> {
         (&stream).write_all(format!("{request}\n").as_bytes())?;
@@ -74,12 +102,12 @@ pub(super) fn call_within(args: &Args, request: &Value, patience: Duration) -> R
         BufReader::new(&stream).take(ANSWER).read_line(&mut line)?;
         Ok(line)
     };
-    let line = exchange().map_err(|e| format!("the agent did not answer: {e}"))?;
-    let mut answer: Value =
-        serde_json::from_str(&line).map_err(|_| "the agent ended the connection without an answer".to_string())?;
+    let line = exchange().map_err(silent)?;
+    let mut answer: Value = serde_json::from_str(&line)
+        .map_err(|_| Failure::Silent("the agent ended the connection without an answer".to_string()))?;
     match answer.get("ok") {
         Some(Value::Bool(true)) => Ok(answer.get_mut("result").map(Value::take).unwrap_or_default()),
-        _ => Err(answer.get("error").and_then(Value::as_str).unwrap_or("no reason given").to_string()),
+        _ => Err(Failure::Said(answer.get("error").and_then(Value::as_str).unwrap_or("no reason given").to_string())),
     }
 }
 

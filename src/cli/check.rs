@@ -41,6 +41,17 @@ fn check_to(out: &mut dyn Write, path: &Path, json: bool) -> io::Result<i32> {
     Ok(i32::from(!problems.is_empty()))
 }
 
+/// The same for another program.
+pub(super) fn report(path: &Path) -> serde_json::Value {
+    let problems = match config::load(path, &config::known_vendors()) {
+        Ok(loaded) => loaded.warnings,
+        Err(problems) => problems.0,
+    };
+    let problems: Vec<Line> = problems.iter().map(Line::from).collect();
+    let report = Report { file: &path.display().to_string(), ok: problems.is_empty(), problems: &problems };
+    serde_json::to_value(&report).unwrap_or_default()
+}
+
 #[derive(Serialize)]
 struct Report<'a> {
     file: &'a str,

@@ -26,6 +26,7 @@ mod reject;
 mod render;
 mod resync;
 mod rollback;
+mod rpcd;
 mod run;
 mod setup;
 mod softphone;
@@ -143,6 +144,13 @@ const VERBS: &[Verb] = &[
         options: &["uci", "device", "no-reload"],
         run: dhcp::run,
     },
+    Verb {
+        name: "rpcd",
+        args: "list | call METHOD | job ID [--jobs DIR]",
+        help: "the ubus object phoneprov, for rpcd: its methods, or one call with its arguments on stdin; job: for its own use",
+        options: &["jobs"],
+        run: rpcd::run,
+    },
     #[cfg(feature = "provisioner")]
     Verb {
         name: "render",
@@ -171,7 +179,7 @@ const VERBS: &[Verb] = &[
 
 /// Runs the command line and returns the exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
-    match args::parse(args) {
+    match args::parse(rpcd::as_plugin(args.into_iter().collect())) {
         Ok(args::Parsed::Help) => {
             say!("{}", help().trim_end());
             DONE

@@ -3,7 +3,7 @@
 use super::args::Args;
 use super::call::{call, failed};
 use super::softphone::{SoftPhone, BRANDS, OTHER};
-use super::text::say;
+use super::text::{field, say};
 use super::{setup, DONE, FAILED};
 use crate::net::interfaces;
 use crate::proto::mac::Mac;
@@ -14,10 +14,54 @@ use std::time::Duration;
 /// How long a phone waits for the NOTIFY.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What a probe has to say while it runs.
+pub(super) enum Said<'a> {
+    /// A step is done: `{"step","ok","text"}`.
+    Step(&'a Value),
+    /// Something is wrong beside the steps, and decides nothing.
+    Note(&'a str),
+}
+
+/// What came of it.
+pub(super) struct Outcome {
+    pub(super) ok: bool,
+    pub(super) steps: Vec<Value>,
+    pub(super) notes: Vec<String>,
+}
+
 pub(super) fn run(args: &Args) -> i32 {
-    match prepare(args) {
-        Ok(mut probe) => probe.run(args),
-        Err(why) => failed(args, &why),
+    let outcome = probe(args, &mut |said| match said {
+        _ if args.json => {}
+        Said::Step(step) => {
+            let ok = step.get("ok") == Some(&Value::Bool(true));
+            say!("{} {}: {}", if ok { "ok    " } else { "FAILED" }, field(step, "step"), field(step, "text"));
+        }
+        Said::Note(text) => say!("note   {text}"),
+    });
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(why) => return failed(args, &why),
+    };
+    if args.json {
+        say!("{:#}", outcome.to_json());
+    }
+    if outcome.ok {
+        DONE
+    } else {
+        FAILED
+    }
+}
+
+/// Plays a phone, and tells `watch` of each step. The error says why it could not begin.
+pub(super) fn probe(args: &Args, watch: &mut dyn FnMut(Said<'_>)) -> Result<Outcome, String> {
+    let mut report = Report { watch, steps: Vec::new(), notes: Vec::new() };
+    let ok = prepare(args)?.run(args, &mut report);
+    Ok(Outcome { ok, steps: report.steps, notes: report.notes })
+}
+
+impl Outcome {
+    pub(super) fn to_json(&self) -> Value {
+        json!({"ok": self.ok, "steps": self.steps, "notes": self.notes})
     }
 }
 
@@ -65,43 +109,28 @@ fn prepare(args: &Args) -> Result<Probe, String> {
     Ok(Probe { phone, device, vendor: section.name.clone(), enabled: section.enabled })
 }
 
-struct Report {
-    json: bool,
+struct Report<'a> {
+    watch: &'a mut dyn FnMut(Said<'_>),
     steps: Vec<Value>,
     notes: Vec<String>,
 }
 
-impl Report {
+impl Report<'_> {
     fn step(&mut self, name: &str, ok: bool, text: String) {
-        if !self.json {
-            say!("{} {name}: {text}", if ok { "ok    " } else { "FAILED" });
-        }
-        self.steps.push(json!({"step": name, "ok": ok, "text": text}));
+        let step = json!({"step": name, "ok": ok, "text": text});
+        (self.watch)(Said::Step(&step));
+        self.steps.push(step);
     }
 
-    /// What is wrong beside the steps, and decides nothing.
     fn note(&mut self, text: String) {
-        if !self.json {
-            say!("note   {text}");
-        }
+        (self.watch)(Said::Note(&text));
         self.notes.push(text);
-    }
-
-    fn end(self, ok: bool) -> i32 {
-        if self.json {
-            say!("{:#}", json!({"ok": ok, "steps": self.steps, "notes": self.notes}));
-        }
-        if ok {
-            DONE
-        } else {
-            FAILED
-        }
     }
 }
 
 impl Probe {
-    fn run(&mut self, args: &Args) -> i32 {
-        let mut report = Report { json: args.json, steps: Vec::new(), notes: Vec::new() };
+    /// Did all go well?
+    fn run(&mut self, args: &Args, report: &mut Report<'_>) -> bool {
         let text = format!("a {} phone with MAC {} on {}", self.vendor, self.phone.mac, self.device);
         report.step("phone", true, text);
         if !self.enabled {
@@ -111,15 +140,15 @@ impl Probe {
                 args.config.display()
             );
             report.step("vendor", false, text);
-            return report.end(false);
+            return false;
         }
-        self.dhcp(args, &mut report);
+        self.dhcp(args, report);
         let group = SocketAddrV4::new(Ipv4Addr::new(224, 0, 1, 75), 5060);
         let told = match self.phone.subscribe(group, PATIENCE) {
             Ok(told) => told,
             Err(why) => {
                 report.step("SUBSCRIBE", false, format!("{why}: {}", self.silence(args)));
-                return report.end(false);
+                return false;
             }
         };
         let after = told.after.as_secs_f64() * 1000.0;
@@ -132,11 +161,11 @@ impl Probe {
             report.step("GET", ok, format!("{url}: {text}"));
             all &= ok;
         }
-        report.end(all)
+        all
     }
 
     /// What the agent says of DHCP. A hint: the probe itself asks by PnP, and others on the LAN can bring some of it about.
-    fn dhcp(&self, args: &Args, report: &mut Report) {
+    fn dhcp(&self, args: &Args, report: &mut Report<'_>) {
         let status = call(args, &json!({"op": "status"})).unwrap_or_default();
         let troubles = status.pointer("/dhcp/troubles").and_then(Value::as_array);
         for trouble in troubles.into_iter().flatten().filter_map(Value::as_str) {

@@ -98,7 +98,7 @@ struct Raw<'a> {
 }
 
 /// Checked values of one section.
-struct Values {
+pub(super) struct Values {
     section: &'static str,
     /// Option, line of what counts, values in canonical form (none when what was given is bad).
     given: Vec<(&'static str, u32, Vec<String>)>,
@@ -152,10 +152,31 @@ struct TemplateAt {
     template: Template,
 }
 
-struct Reader<'a> {
-    file: &'a str,
-    known: &'a [KnownVendor],
-    problems: Vec<Problem>,
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a str,
+    pub(super) known: &'a [KnownVendor],
+    pub(super) problems: Vec<Problem>,
+}
+
+/// The section type of this name, as the table has it.
+pub(super) fn section_type(name: &str) -> Result<&'static str, String> {
+    if let Some((kind, _)) = SECTIONS.iter().find(|(kind, _)| *kind == name) {
+        return Ok(kind);
+    }
+    let mut hint = suggestion(name, SECTIONS.iter().map(|(kind, _)| *kind));
+    if hint.is_empty() {
+        hint = "; there are agent, vendor, phone and qos".into();
+    }
+    Err(format!("unknown section type '{}'{hint}", shown(name)))
+}
+
+/// How each message about a section of this type begins.
+pub(super) fn context(kind: &str, name: Option<&str>) -> String {
+    match (kind, name) {
+        ("vendor", Some(name)) => format!("vendor '{name}': "),
+        ("phone" | "qos", _) => format!("{kind}: "),
+        _ => String::new(),
+    }
 }
 
 impl Reader<'_> {
@@ -174,13 +195,12 @@ impl Reader<'_> {
         let mut groups: Vec<Group> = Vec::new();
         let mut at: HashMap<&str, usize> = HashMap::new();
         for section in &parsed.sections {
-            let Some((kind, _)) = SECTIONS.iter().find(|(kind, _)| *kind == section.kind) else {
-                let mut hint = suggestion(&section.kind, SECTIONS.iter().map(|(kind, _)| *kind));
-                if hint.is_empty() {
-                    hint = "; there are agent, vendor, phone and qos".into();
+            let kind = match section_type(&section.kind) {
+                Ok(kind) => kind,
+                Err(why) => {
+                    self.report(section.line, false, why);
+                    continue;
                 }
-                self.report(section.line, false, format!("unknown section type '{}'{hint}", shown(&section.kind)));
-                continue;
             };
             let name = section.name.as_deref();
             let first = name.and_then(|name| at.get(name)).and_then(|i| groups.get_mut(*i));
@@ -204,7 +224,7 @@ impl Reader<'_> {
     }
 
     /// Checks the options of one section. `context` begins each message.
-    fn values(&mut self, section: &'static str, context: &str, entries: &[&Entry]) -> Values {
+    pub(super) fn values(&mut self, section: &'static str, context: &str, entries: &[&Entry]) -> Values {
         let mut raw: Vec<Raw> = Vec::new();
         // UCI reads over empty options
         for entry in entries.iter().filter(|e| !e.value.is_empty()) {
@@ -329,7 +349,7 @@ impl Reader<'_> {
                 self.report(group.line, false, "a vendor section needs a name, as in: config vendor 'snom'; left out");
                 continue;
             };
-            let context = format!("vendor '{name}': ");
+            let context = context("vendor", Some(name));
             let v = self.values("vendor", &context, &group.entries);
             let known = self.known.iter().find(|k| k.name.eq_ignore_ascii_case(name)).copied();
             if known.is_none() && !self.full() {
@@ -385,7 +405,7 @@ impl Reader<'_> {
         let mut phones: Vec<PinnedPhone> = Vec::new();
         let mut lines: HashMap<Mac, u32> = HashMap::new();
         for group in groups.iter().filter(|g| g.kind == "phone") {
-            let v = self.values("phone", "phone: ", &group.entries);
+            let v = self.values("phone", &context("phone", None), &group.entries);
             let Some(mac) = Mac::parse(&v.text("mac")) else {
                 if v.line("mac").is_none() {
                     self.report(group.line, false, "phone: needs option mac '00:04:13:aa:bb:cc'; left out");
@@ -412,7 +432,7 @@ impl Reader<'_> {
 
     fn qos(&mut self, groups: &[Group]) -> Qos {
         let group = self.single(groups, "qos", "qos");
-        let v = self.values("qos", "qos: ", group.map_or(&[], |g| &g.entries));
+        let v = self.values("qos", &context("qos", None), group.map_or(&[], |g| &g.entries));
         Qos {
             enabled: v.flag("enabled"),
             backend: match v.text("backend").as_str() {

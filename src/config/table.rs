@@ -39,6 +39,26 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Its name, for programs.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::Bool => "bool",
+            Kind::Int { .. } => "int",
+            Kind::Choice(_) => "choice",
+            Kind::Secret => "secret",
+            Kind::Upstream => "upstream",
+            Kind::Template => "template",
+            Kind::Path => "path",
+            Kind::Mac => "mac",
+            Kind::VendorName => "vendor",
+            Kind::Networks => "network",
+            Kind::Devices => "device",
+            Kind::Origins => "origin",
+            Kind::Ouis => "oui",
+            Kind::Hosts => "host",
+        }
+    }
+
     /// Does it hold several values?
     pub(super) fn is_list(self) -> bool {
         matches!(self, Kind::Networks | Kind::Devices | Kind::Origins | Kind::Ouis | Kind::Hosts)
@@ -54,27 +74,12 @@ pub(super) struct Opt {
     pub(super) kind: Kind,
     /// As it would be written; empty for none.
     pub(super) default: &'static str,
-    /// One or two sentences for docs/config.md. Only the test that writes the document reads it, so that the text
-    /// takes no flash.
-    #[cfg(test)]
+    /// One or two sentences, for docs/config.md and for the web page.
     pub(super) help: &'static str,
 }
 
-const fn opt(
-    section: &'static str,
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    #[cfg_attr(not(test), allow(unused_variables))] help: &'static str,
-) -> Opt {
-    Opt {
-        section,
-        name,
-        kind,
-        default,
-        #[cfg(test)]
-        help,
-    }
+const fn opt(section: &'static str, name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Opt {
+    Opt { section, name, kind, default, help }
 }
 
 const fn int(min: u32, max: u32, unit: &'static str) -> Kind {

@@ -44,7 +44,10 @@ impl Agent {
     pub fn control(&mut self, id: ControlId, request: &Value, now: Now, out: &mut Vec<Action>) {
         let answer = match request.get("op").and_then(Value::as_str).unwrap_or_default() {
             "status" => Some(done(self.status_json(now))),
-            "phones" => Some(done(self.phones_json(now))),
+            "phones" => {
+                let after = request.get("after").and_then(Value::as_str).and_then(Mac::parse);
+                Some(done(self.phones_json(after, now)))
+            }
             "events" => {
                 let count = request.get("count").and_then(Value::as_u64).unwrap_or(u64::MAX);
                 let all: Vec<_> = self.events.iter().collect();

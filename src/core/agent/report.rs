@@ -76,8 +76,10 @@ impl Agent {
         })
     }
 
-    pub(super) fn phones_json(&self, now: Now) -> Value {
-        let phones: Vec<Value> = self.directory.sorted().into_iter().map(|p| self.summary(p, now)).collect();
+    /// All phones by MAC, or those behind one.
+    pub(super) fn phones_json(&self, after: Option<Mac>, now: Now) -> Value {
+        let all = self.directory.sorted().into_iter().filter(|p| after.is_none_or(|mac| p.mac > mac));
+        let phones: Vec<Value> = all.map(|p| self.summary(p, now)).collect();
         json!({"phones": phones})
     }
 
