@@ -8,28 +8,43 @@ if [ -n "$(git status --porcelain)" ]; then
 	echo "reproducible: there are changes that are not committed; the clone would not have them" >&2
 	exit 1
 fi
-rm -rf dist
-make cross ipk T="$*"
+# shellcheck disable=SC2046
+[ $# -gt 0 ] || set -- $(cross/target.sh)
 
-clone=$(mktemp -d)
-trap 'rm -rf "$clone"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-git clone -q . "$clone/in-another-folder"
-(
-	umask 077
-	export XDG_CACHE_HOME="$clone/cache" ZIG_GLOBAL_CACHE_DIR="$clone/cache/zig"
-	make -C "$clone/in-another-folder" cross ipk T="$*"
-)
+there=$work/in-another-folder
+git clone -q . "$there"
+rm -rf dist
 
-sums() {
-	(cd "$1" && find . -type f -exec sha256sum {} + | sort -k 2)
+# make TARGET...: here and there
+both() {
+	make --no-print-directory "$@"
+	(
+		umask 077
+		export XDG_CACHE_HOME="$work/cache" ZIG_GLOBAL_CACHE_DIR="$work/cache/zig"
+		make --no-print-directory -C "$there" "$@"
+	)
 }
-sums dist >"$clone/here"
-sums "$clone/in-another-folder/dist" >"$clone/there"
-echo
-cat "$clone/here"
-diff "$clone/here" "$clone/there" || {
-	echo "reproducible: NOT the same bytes" >&2
-	exit 1
+
+# compare GLOB: these files of dist
+compare() {
+	# shellcheck disable=SC2086
+	(cd dist && sha256sum $1) >"$work/here"
+	# shellcheck disable=SC2086
+	(cd "$there/dist" && sha256sum $1) >"$work/there"
+	diff "$work/here" "$work/there" || {
+		echo "reproducible: NOT the same bytes" >&2
+		exit 1
+	}
+	sed 's/^/the same: /' "$work/here"
 }
-echo "reproducible: $(wc -l <"$clone/here") files, the same bytes"
+
+for name in "$@"; do
+	both cross "T=$name"
+	architectures=$(cross/target.sh "$name" architectures)
+	compare "${architectures%% *}/phoneprov"
+done
+both ipk T=
+compare '*.ipk Packages.gz'
