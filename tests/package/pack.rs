@@ -83,6 +83,7 @@ fn the_archive_is_an_ipk_with_every_file_in_its_place() {
             "-rw-r--r-- 0/0 ./conffiles",
             "-rw-r--r-- 0/0 ./control",
             "-rwxr-xr-x 0/0 ./postinst",
+            "-rwxr-xr-x 0/0 ./postinst-pkg",
             "-rwxr-xr-x 0/0 ./prerm"
         ]
     );
@@ -263,7 +264,9 @@ fn literal_rules_of_the_feed() {
         rest.split_once("endef").expect("an end").0.to_string()
     };
     assert!(block("Package/phoneprov").lines().all(|l| l.starts_with("  ") && !l.starts_with("   ")));
-    assert!(block("Package/phoneprov/conffiles").lines().all(|l| l.starts_with('/')));
+    for name in ["Package/phoneprov/conffiles", "Package/phoneprov/postinst"] {
+        assert!(block(name).lines().all(|l| l.starts_with(['/', '['])), "{name}: no indentation");
+    }
     assert!(block("Package/phoneprov/install").lines().all(|l| l.starts_with('\t')));
     let init = fs::read_to_string(repo("openwrt-package/files/phoneprov.init")).expect("text");
     assert!(init.starts_with("#!/bin/sh /etc/rc.common\n") && init.contains("\nUSE_PROCD=1\n"));
@@ -285,9 +288,42 @@ fn scripts(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// The members of our own app's package.
+fn luci_app() -> TempDir {
+    let dir = TempDir::new().expect("a folder");
+    let folder = dir.path().to_str().expect("text");
+    run(&mut pack(&["luci", "ipk", repo("luci-app").to_str().expect("text"), folder]));
+    members(&dir.path().join(format!("luci-app-phoneprov_{}-r1_all.ipk", env!("CARGO_PKG_VERSION"))))
+}
+
+#[test]
+fn our_pages_lie_where_luci_looks() {
+    if !can("package: our pages", false, &["make", "tar", "python3"]) {
+        return;
+    }
+    let package = luci_app();
+    let data = package.path().join("data.tar.gz");
+    let files: Vec<String> = list(&data).into_iter().filter(|l| !l.ends_with('/')).collect();
+    let menu = read(&data, "./usr/share/luci/menu.d/luci-app-phoneprov.json");
+    let menu: serde_json::Value = serde_json::from_str(&menu).expect("JSON");
+    let mut views = 0;
+    for entry in menu.as_object().expect("entries").values() {
+        if entry["action"]["type"] == "view" {
+            let path = entry["action"]["path"].as_str().expect("a path");
+            let file = format!("-rw-r--r-- 0/0 ./www/luci-static/resources/view/{path}.js");
+            assert!(files.contains(&file), "{file}: {files:?}");
+            views += 1;
+        }
+    }
+    assert!(views > 0, "{menu}");
+    assert!(files.contains(&"-rw-r--r-- 0/0 ./usr/share/rpcd/acl.d/luci-app-phoneprov.json".to_string()));
+    let control = read(&package.path().join("control.tar.gz"), "./control");
+    assert!(control.contains("\nDepends: luci-base, phoneprov\n"), "{control}");
+}
+
 #[test]
 fn all_scripts_are_clean() {
-    if !can("package: scripts", false, &["shellcheck", "busybox"]) {
+    if !can("package: scripts", false, &["shellcheck", "busybox", "make", "tar", "python3"]) {
         return;
     }
     let mut all = Vec::new();
@@ -295,6 +331,16 @@ fn all_scripts_are_clean() {
         scripts(&repo(folder), &mut all);
     }
     assert!(all.len() >= 4, "{all:?}");
+    // those that pack.sh makes
+    let made = [members(ipk()), luci_app()];
+    for package in &made {
+        let control = package.path().join("control");
+        fs::create_dir(&control).expect("made");
+        run(Command::new("tar").arg("-xzf").arg(package.path().join("control.tar.gz")).arg("-C").arg(&control));
+        let before = all.len();
+        scripts(&control, &mut all);
+        assert_eq!(all.len(), before + 3, "{all:?}");
+    }
     for script in &all {
         run(Command::new("busybox").args(["ash", "-n"]).arg(script));
     }
@@ -302,7 +348,7 @@ fn all_scripts_are_clean() {
     all.retain(|path| !path.starts_with(repo("tests/data")));
     // what they read by `.` is named from the top folder
     let mut shellcheck = Command::new("shellcheck");
-    shellcheck.current_dir(repo("")).args(["-x", "--shell", "dash", "--exclude", "SC3043"]).args(&all);
+    shellcheck.current_dir(repo("")).args(["-x", "--shell", "dash", "--exclude", "SC3043,SC1091"]).args(&all);
     run(&mut shellcheck);
 }
 
