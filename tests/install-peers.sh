@@ -7,7 +7,7 @@ missing=
 # program:package
 for pair in ip:iproute2 nft:nftables tcpdump:tcpdump sipp:sip-tester nginx:nginx-light dnsmasq:dnsmasq-base \
 	udhcpc:udhcpc dhclient:isc-dhcp-client dhcpcd:dhcpcd-base tshark:tshark busybox:busybox shellcheck:shellcheck \
-	curl:curl openssl:openssl prlimit:util-linux setpriv:util-linux ps:procps make:make cc:gcc c++:g++ \
+	curl:curl openssl:openssl prlimit:util-linux setpriv:util-linux ps:procps python3:python3 make:make cc:gcc c++:g++ \
 	node:nodejs npm:npm chromium:chromium; do
 	command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair#*:}"
 done

@@ -2,8 +2,8 @@
 
 use super::{Verb, VERBS};
 use crate::proto::mac::Mac;
+use crate::sorted::SortedMap;
 use lexopt::prelude::*;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ pub(super) struct Args {
     pub(super) uci: Option<PathBuf>,
     pub(super) no_reload: bool,
     /// Values of [`WORDS`].
-    pub(super) words: BTreeMap<&'static str, String>,
+    pub(super) words: SortedMap<&'static str, String>,
     /// Arguments that are no options.
     pub(super) rest: Vec<String>,
 }
@@ -74,7 +74,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         verbose: false,
         uci: None,
         no_reload: false,
-        words: BTreeMap::new(),
+        words: SortedMap::new(),
         rest: Vec::new(),
     };
     let mut verb: Option<&'static Verb> = None;

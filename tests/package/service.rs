@@ -384,6 +384,12 @@ fn stop_restart_upgrade_shutdown_and_removal() {
     assert_eq!(of(&record, "kill"), ["phoneprov"]);
     assert!(r.path("/etc/phoneprov").exists() && r.path("/etc/config/phoneprov").exists(), "what the admin made stays");
 
+    // rpcd looks for the plugin; a router may have none
+    assert!(r.script("/package/postinst-pkg", &[], &[]).is_empty());
+    r.program("etc/init.d/rpcd", "#!/bin/sh\n. /lib/functions.sh\nrecord rpcd \"$@\"\n");
+    assert_eq!(r.script("/package/postinst-pkg", &[], &[]), ["rpcd reload"]);
+    assert!(r.script("/package/postinst-pkg", &[], &[("IPKG_INSTROOT", "/nowhere")]).is_empty());
+
     // in an image that is being built nothing runs
     assert!(r.script("/package/postinst", &[], &[("IPKG_INSTROOT", "/nowhere")]).is_empty());
     r.sh("mkdir -p /image/etc/rc.d && touch /image/etc/rc.d/S95phoneprov");
