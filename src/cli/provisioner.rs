@@ -51,7 +51,7 @@ fn room_for_connections() {
 }
 
 fn start(store: &Path, listen: SocketAddrV4) -> Result<Serving, String> {
-    let (folder, looked) = Folder::open(store).map_err(|e| e.to_string())?;
+    let (folder, looked) = Folder::open(store)?;
     looked.troubles.iter().for_each(|t| log::warn!("store: {t}"));
     let counts = folder.documents().counts();
     log::info!(

@@ -4,19 +4,19 @@
 //! is a document of the database that its folder names: `account/office/desk1.json` is `desk1` of `account/office`.
 //! Bytes that are not fit for file names are written as `%2F`. Names that begin with a dot are not looked at, nor are links.
 
-use super::json::Json;
-use super::memory::{Memory, TEMPLATES};
+use super::memory::Memory;
+use super::storage::{names, read, Files};
 use crate::bounds;
 use std::collections::HashMap;
-use std::fmt;
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A folder and the index of what is in it.
 pub struct Folder {
     root: PathBuf,
+    storage: Arc<Files>,
     memory: Memory,
     files: HashMap<PathBuf, Seen>,
     /// Folders that this round has still to look at, with their depth.
@@ -42,28 +42,6 @@ fn stamp(m: &Metadata) -> Stamp {
     (m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec(), m.size(), m.ino())
 }
 
-/// What a store cannot do. `Display` says where, what happened, and what to do.
-#[derive(Debug)]
-pub enum FolderError {
-    /// A file or folder cannot be read or written.
-    Io(PathBuf, &'static str, io::Error),
-    /// A name that no file can have.
-    Name(String),
-}
-
-impl fmt::Display for FolderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FolderError::Io(path, what, why) => write!(f, "{}: cannot {what}: {why}", path.display()),
-            FolderError::Name(name) => {
-                write!(f, "'{}' cannot be a document's name; use a shorter one", name.escape_debug())
-            }
-        }
-    }
-}
-
-impl std::error::Error for FolderError {}
-
 /// Sentences of one look that are kept: nobody reads more.
 const TROUBLES: usize = 100;
 
@@ -80,15 +58,16 @@ impl Folder {
     /// Reads all of a folder.
     ///
     /// # Errors
-    /// It is no folder, or cannot be read.
-    pub fn open(root: &Path) -> Result<(Folder, Looked), FolderError> {
+    /// It is no folder, or cannot be read: says which.
+    pub fn open(root: &Path) -> Result<(Folder, Looked), String> {
         Folder::with_room(root, bounds::PROVISIONER_DOCUMENTS)
     }
 
-    fn with_room(root: &Path, room: usize) -> Result<(Folder, Looked), FolderError> {
-        fs::read_dir(root).map_err(|e| FolderError::Io(root.to_path_buf(), "read this folder", e))?;
+    fn with_room(root: &Path, room: usize) -> Result<(Folder, Looked), String> {
+        fs::read_dir(root).map_err(|e| format!("{}: cannot read this folder: {e}", root.display()))?;
         let mut folder = Folder {
             root: root.to_path_buf(),
+            storage: Arc::new(Files::at(root)),
             memory: Memory::shipped(),
             files: HashMap::new(),
             left: Vec::new(),
@@ -104,6 +83,11 @@ impl Folder {
     /// What is in it.
     pub fn documents(&self) -> &Memory {
         &self.memory
+    }
+
+    /// To write into it. What is written is in the index with the next [`Folder::look`].
+    pub fn storage(&self) -> &Arc<Files> {
+        &self.storage
     }
 
     /// Looks at the next files, about so many, and takes in what has changed; round after round. True when a round has
@@ -202,114 +186,6 @@ impl Folder {
             }
         }
     }
-
-    /// A document as it is in its file, or `None` where there is none.
-    ///
-    /// # Errors
-    /// Its name cannot be one, or it is there and cannot be read.
-    pub fn read(&self, database: &str, id: &str) -> Result<Option<Json>, String> {
-        let path = self.path(database, id).map_err(|e| e.to_string())?;
-        match path.try_exists() {
-            Ok(false) => Ok(None),
-            _ => read(&path).map(Some).map_err(|why| format!("{}: {why}", path.display())),
-        }
-    }
-
-    /// Writes a document: it has its old content or its new one, at every instant. What it has already is not written
-    /// again. It is in the index with the next [`Folder::look`].
-    ///
-    /// # Errors
-    /// Says which file could not be written.
-    pub fn write(&self, database: &str, id: &str, json: &Json) -> Result<(), FolderError> {
-        let path = self.path(database, id)?;
-        let text = json.to_pretty();
-        if fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
-            return Ok(());
-        }
-        let folder = path.parent().unwrap_or(&self.root);
-        let error = |what, e| FolderError::Io(path.clone(), what, e);
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| error("make its folder", e))?;
-        let temporary = folder.join(format!(".write-{}", std::process::id()));
-        let put = || -> io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(folder)?.sync_all()
-        };
-        put().map_err(|e| {
-            let _ = fs::remove_file(&temporary); // the first error is the one that matters
-            error("write", e)
-        })
-    }
-
-    fn path(&self, database: &str, id: &str) -> Result<PathBuf, FolderError> {
-        let mut path = self.root.clone();
-        let in_id = if database == TEMPLATES { id.split('/').collect() } else { vec![id] };
-        let parts: Vec<String> = database.split('/').chain(in_id).map(encode).collect();
-        let Some((last, folders)) = parts.split_last() else { return Err(FolderError::Name(id.to_string())) };
-        let bad = |part: &String| part.is_empty() || part.len() > 240;
-        if parts.iter().any(bad) || parts.len() > bounds::PROVISIONER_DEPTH {
-            return Err(FolderError::Name(id.to_string()));
-        }
-        path.extend(folders);
-        path.push(format!("{last}.json"));
-        Ok(path)
-    }
-}
-
-/// Database and id by the place of a file; `None` for what is in no folder, or is not UTF-8.
-fn names(root: &Path, path: &Path) -> Option<(String, String)> {
-    let parts: Option<Vec<String>> =
-        path.strip_prefix(root).ok()?.with_extension("").iter().map(|part| decode(part.to_str()?)).collect();
-    let parts = parts?;
-    let (last, folders) = parts.split_last()?;
-    match folders.split_first()? {
-        (first, inner) if first == TEMPLATES => {
-            let id = inner.iter().chain([last]).cloned().collect::<Vec<_>>().join("/");
-            Some((first.clone(), id))
-        }
-        _ => Some((folders.join("/"), last.clone())),
-    }
-}
-
-fn encode(part: &str) -> String {
-    let mut out = String::new();
-    for (i, b) in part.bytes().enumerate() {
-        // a dot would hide the file, or take its last part for an ending
-        if b.is_ascii_alphanumeric() || b"-_~@+".contains(&b) || (b == b'.' && i > 0) {
-            out.push(char::from(b));
-        } else {
-            out.push_str(&format!("%{b:02X}"));
-        }
-    }
-    out
-}
-
-fn decode(part: &str) -> Option<String> {
-    let mut out = Vec::new();
-    let mut bytes = part.bytes();
-    while let Some(b) = bytes.next() {
-        if b != b'%' {
-            out.push(b);
-            continue;
-        }
-        let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16));
-        let (high, low) = (digit(bytes.next())?, digit(bytes.next())?);
-        out.push((high << 4 | low) as u8);
-    }
-    String::from_utf8(out).ok()
-}
-
-fn read(path: &Path) -> Result<Json, String> {
-    let cannot = |e: io::Error| format!("cannot be read: {e}");
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(cannot)?;
-    file.take(bounds::PROVISIONER_DOCUMENT + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > bounds::PROVISIONER_DOCUMENT {
-        return Err(format!("is larger than {} bytes", bounds::PROVISIONER_DOCUMENT));
-    }
-    Json::parse(&bytes).map_err(|e| format!("is no JSON: {e}"))
 }
 
 #[cfg(test)]

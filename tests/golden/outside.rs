@@ -1,9 +1,9 @@
 //! The same requests to the running binary, over HTTP, with the documents in a folder: its answers are those of the replay within this process.
 
 use crate::{read, recordings, replay};
-use phoneprov::provisioner::folder::Folder;
 use phoneprov::provisioner::json::Json;
 use phoneprov::provisioner::memory::TEMPLATES;
+use phoneprov::provisioner::storage::{Files, Storage};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -17,9 +17,9 @@ fn golden_from_outside() {
         return;
     };
     let store = tempfile::tempdir().unwrap();
-    let (files, _) = Folder::open(store.path()).unwrap();
+    let files = Files::at(store.path());
     for (id, document) in replay::shipped_documents(&folder.join("_common/templates.json")) {
-        files.write(TEMPLATES, &id, &document).unwrap();
+        files.put(TEMPLATES, &id, &document).unwrap();
     }
     let Json::Array(index) = read(&folder.join("index.json")) else { panic!("index.json is a list") };
     let inside = replay::all(&folder);
@@ -30,7 +30,7 @@ fn golden_from_outside() {
         let case = read(&folder.join(text(&["case_file"])));
         let documents = replay::documents(&case);
         for (database, id, document) in &documents {
-            files.write(database, id, document).unwrap();
+            files.put(database, id, document).unwrap();
         }
         let twice = entry.at(&["request", "sent_before"]).is_some();
         let answer = ask(store.path(), &case, twice, expected.ours.starts_with(b"only with the password\n"));
