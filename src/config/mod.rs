@@ -21,5 +21,5 @@ pub use load::load;
 pub use networks::{resolve_networks, static_address};
 pub use problem::{Problem, Problems};
 pub use read::Loaded;
-pub use types::{Agent, Config, DhcpMode, Enrol, PinnedPhone, Qos, QosBackend, Secret, VendorSection};
+pub use types::{Agent, Config, DhcpMode, Enrol, PinnedPhone, Qos, QosBackend, Secret, VendorSection, IN_PROCESS};
 pub use vendors::{known_vendors, KnownVendor};

@@ -12,6 +12,8 @@ mod disk;
 mod fetch;
 mod folders;
 mod http;
+#[cfg(feature = "provisioner")]
+mod in_process;
 mod loading;
 mod mailbox;
 mod neighbours;
@@ -23,5 +25,6 @@ pub mod runtime;
 mod runtime_test;
 mod sip;
 mod stream;
+mod upstream;
 
 pub use devices::interfaces;

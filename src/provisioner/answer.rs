@@ -4,7 +4,7 @@ use super::documents::Documents;
 use super::limit::Recent;
 use super::phone::{Brand, Line, Phone};
 use super::xml::BadName;
-use super::{firmware, render, rest};
+use super::{firmware, render, rest, shared};
 use crate::bounds;
 use crate::proto::http::{split_target, Request};
 use crate::proto::mac::{Mac, MacPattern};
@@ -34,6 +34,8 @@ pub enum Outcome {
     Refused(Option<Mac>, Refusal),
     /// Answered to a web UI.
     Rest,
+    /// This file of those that are the same for all phones, if there is one: the body is not here.
+    File(String),
     /// 404
     NotFound,
 }
@@ -93,6 +95,7 @@ impl fmt::Display for Outcome {
             Outcome::Refused(None, why) => write!(f, "refused: {why}"),
             Outcome::Other => f.write_str("a file that is of no line"),
             Outcome::Rest => f.write_str("web UI"),
+            Outcome::File(name) => write!(f, "the file {}", name.escape_debug()),
             Outcome::NotFound => f.write_str("no such URL"),
         }
     }
@@ -167,7 +170,7 @@ struct Asked<'a> {
     mac: Option<Mac>,
     agent: &'a str,
     phonetyp: Option<&'a str>,
-    pass: &'a str,
+    pass: String,
     host: String,
 }
 
@@ -175,9 +178,16 @@ struct Asked<'a> {
 #[derive(Default)]
 pub struct Provisioner {
     recent: Recent,
+    /// The password for all that is asked.
+    pass: Option<String>,
 }
 
 impl Provisioner {
+    /// For an agent in the same program, which asks with this password, and as often as it likes.
+    pub fn in_process(pass: &str) -> Provisioner {
+        Provisioner { recent: Recent::default(), pass: Some(pass.to_string()) }
+    }
+
     /// The answer to a request at `now` (a clock that only goes on).
     pub fn answer(&mut self, request: &Request, documents: &dyn Documents, now: Duration) -> Answer {
         let Some((path, query)) = split_target(&request.target) else { return not_found() };
@@ -186,34 +196,34 @@ impl Provisioner {
         let host = host(request.header("host").unwrap_or_default());
         let header = request.header("user-agent").unwrap_or_default();
         let agent = query.get("user_agent").unwrap_or(header);
-        let (brand, name) = match below.strip_prefix("/prov/").map(|rest| rest.split_once('/')) {
-            Some(Some((folder, name))) => (Brand::of(folder), name),
+        let (folder, name) = match below.strip_prefix("/prov/").map(|rest| rest.split_once('/')) {
+            Some(Some((folder, name))) => (folder, name),
             Some(None) => return not_found(),
             None => match below.strip_prefix("/m3/") {
-                Some("settings/settings.php") => (Some(Brand::Snom), "settings.php"),
-                Some("firmware/firmware.php") => (Some(Brand::Snom), "firmware/firmware.php"),
+                Some("settings/settings.php") => ("snom", "settings.php"),
+                Some("firmware/firmware.php") => ("snom", "firmware/firmware.php"),
                 Some(_) => return not_found(),
                 None => return web(path, request, documents),
             },
         };
-        let Some(brand) = brand else { return not_found() };
+        let Some(brand) = Brand::of(folder) else { return file(folder, name) };
         if brand == Brand::Snom && name == "firmware/firmware.php" {
             let body = firmware::pointer(agent, &host).unwrap_or_default();
             return plain("text/html; charset=UTF-8", body.into_bytes(), Outcome::Other);
         }
-        let Some((in_name, file)) = file_of(brand, name, &request.target) else { return not_found() };
+        let Some((in_name, of)) = file_of(brand, name, &request.target) else { return file(folder, name) };
         let asked_mac = query.get("mac").or(in_name);
         let asked = Asked {
             brand,
-            file,
+            file: of,
             mac: asked_mac.and_then(|m| Mac::parse(m.trim())),
             agent,
             phonetyp: query.get("phonetyp"),
-            pass: query.get("pass").unwrap_or_default(),
+            pass: self.pass.as_deref().or(query.get("pass")).unwrap_or_default().to_string(),
             host,
         };
-        let as_written = asked_mac.unwrap_or_default();
-        match self.phone(&asked, as_written, documents, now) {
+        let as_written = asked_mac.unwrap_or_default().to_string();
+        match self.phone(&asked, &as_written, documents, now) {
             Ok(answer) => answer,
             Err((mac, why)) => plain("text/html; charset=UTF-8", Vec::new(), Outcome::Refused(mac, why)),
         }
@@ -246,12 +256,12 @@ impl Provisioner {
             return Err(refused(Refusal::Oui));
         }
         let phone =
-            phone(documents, Some(asked.brand), mac, &asked.host, Access::Password(asked.pass)).map_err(refused)?;
+            phone(documents, Some(asked.brand), mac, &asked.host, Access::Password(&asked.pass)).map_err(refused)?;
         if asked.file == File::Boot {
             let boot = render::boot(&phone);
             return Ok(plain(boot.content_type, boot.body, Outcome::Other));
         }
-        if !self.recent.admit(mac, now) {
+        if self.pass.is_none() && !self.recent.admit(mac, now) {
             return Err(refused(Refusal::TooSoon));
         }
         if asked.brand == Brand::Snom && phone.lines.first().is_some_and(|l| l.account.firmware) {
@@ -396,7 +406,17 @@ fn plain(content_type: &str, body: Vec<u8>, outcome: Outcome) -> Answer {
     Answer { status: 200, headers: vec![("Content-Type", content_type.to_string())], body, outcome }
 }
 
-fn not_found() -> Answer {
+/// A file for all phones of a brand; its path may have what Aastra was called.
+fn file(folder: &str, name: &str) -> Answer {
+    let folder = if folder == "aastra" { "mitel" } else { folder };
+    match shared::name(&format!("{folder}/{name}")) {
+        Some(name) => plain(shared::CONTENT_TYPE, Vec::new(), Outcome::File(name)),
+        None => not_found(),
+    }
+}
+
+/// 404
+pub fn not_found() -> Answer {
     let body = b"phoneprov: there is nothing at this URL\n".to_vec();
     let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_string())];
     Answer { status: 404, headers, body, outcome: Outcome::NotFound }

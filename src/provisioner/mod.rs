@@ -3,7 +3,7 @@
 //! What renders and decides has no clock and no socket. The words: [`documents`]; how text is made of them:
 //! [`fill`], [`xml`], [`plain`], [`keys`], [`phone`] (the values of placeholders), [`places`]; all of it together: [`render`].
 //! [`answer`] decides about a request, with [`limit`], [`firmware`] and [`rest`] beside it. [`memory`] is the index of documents that requests are answered from, and
-//! [`folder`] keeps it the same as a folder of JSON files. [`storage`] is for those who change documents. These two are the only ones here that do I/O.
+//! [`folder`] keeps it the same as a folder of JSON files. [`storage`] is for those who change documents. [`shared`] finds firmware and languages. These three are the only ones here that do I/O.
 //! [`import`] makes templates from phones' exported settings; [`shipped`] are those that come with the program.
 
 pub mod answer;
@@ -21,6 +21,7 @@ pub mod places;
 pub mod plain;
 pub mod render;
 pub mod rest;
+pub mod shared;
 pub mod shipped;
 pub mod storage;
 pub mod xml;
