@@ -168,3 +168,12 @@ pub const PROVISIONER_DEPTH: usize = 8;
 pub const PROVISIONER_WATCH: usize = 2048;
 /// Elements within elements of a phone's exported settings. Configs have up to 6 levels.
 pub const IMPORT_DEPTH: usize = 64;
+
+/// Bytes of a call of Kazoo's. An account's document with a directory of 5,000 people is 500 KiB.
+pub const KAZOO_BODY: u64 = 1024 * 1024;
+/// Bytes of an account's id. Kazoo's are 32.
+pub const KAZOO_ID: usize = 64;
+/// Keys of one device in a call of Kazoo's. The most that phones have with all modules is under 200.
+pub const KAZOO_KEYS: usize = 512;
+/// Calls of Kazoo's that wait for the store. It tries again what is refused.
+pub const KAZOO_QUEUE: usize = 64;

@@ -15,8 +15,23 @@ pub(super) const UCI: &str = "/etc/config";
 pub(super) const COPIES: &str = "/var/run/phoneprov-config";
 
 /// Options that take one word, and are only looked at by the verbs that have them.
-const WORDS: &[&str] =
-    &["store", "file", "host", "listen", "brand", "family", "model", "keys", "module-keys", "rules", "delimiter"];
+const WORDS: &[&str] = &[
+    "store",
+    "file",
+    "host",
+    "listen",
+    "brand",
+    "family",
+    "model",
+    "keys",
+    "module-keys",
+    "rules",
+    "delimiter",
+    "files",
+    "kazoo-token-file",
+    "kazoo-allow",
+    "kazoo-urlpass-file",
+];
 
 /// What was given.
 #[derive(Clone, Debug)]

@@ -164,7 +164,7 @@ const VERBS: &[Verb] = &[
         name: "provisioner",
         args: "--store DIR [--listen ADDRESS:PORT]",
         help: "serve phones and web UIs from a store, in the foreground; logs to stderr",
-        options: &["store", "listen", "verbose"],
+        options: &["store", "listen", "files", "kazoo-token-file", "kazoo-allow", "kazoo-urlpass-file", "verbose"],
         run: provisioner::run,
     },
 ];

@@ -23,7 +23,7 @@ pub(super) fn run(args: &Args) -> i32 {
     };
     looked.troubles.iter().for_each(|t| eprintln!("phoneprov: {t}"));
     let host = args.words.get("host").map_or("localhost", String::as_str);
-    let phone = match phone(folder.documents(), None, mac, host, Access::All) {
+    let phone = match phone(folder.documents(), None, mac, (host, ""), Access::All) {
         Ok(phone) => phone,
         Err(why) => {
             eprintln!("phoneprov: {mac}: {why}");

@@ -20,6 +20,8 @@ mod neighbours;
 pub mod panics;
 #[cfg(feature = "provisioner")]
 pub mod provisioner;
+#[cfg(feature = "provisioner")]
+mod receiver;
 pub mod runtime;
 #[cfg(test)]
 mod runtime_test;

@@ -1,16 +1,22 @@
 //! The loop of `phoneprov provisioner`: the HTTP server before a store.
 
-use super::http::{Limits, Server};
+use super::http::{Limits, Outgoing, Server};
+use super::receiver::{Finished, Receiver};
 use super::runtime::Signals;
 use crate::bounds;
 use crate::core::agent::{Asked, Device};
-use crate::proto::http::ResponseHead;
+use crate::core::answer::RequestId;
+use crate::proto::http::{parse_range, Request, ResponseHead};
 use crate::provisioner::answer::{Outcome, Provisioner, Refusal};
 use crate::provisioner::folder::{Folder, Looked};
+use crate::provisioner::kazoo::access::{Access, Denied};
+use crate::provisioner::kazoo::perform::{failed, Done};
+use crate::provisioner::shared::{self, Opened};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use std::io::Read;
 use std::net::SocketAddrV4;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How often the next files of the store are looked at. With [`bounds::PROVISIONER_WATCH`] files each time, a change is
@@ -27,6 +33,10 @@ pub struct Serving {
     look_at: Instant,
     looked: Looked,
     address: SocketAddrV4,
+    /// Where the files are that are the same for all phones.
+    files: Option<PathBuf>,
+    access: Access,
+    receiver: Option<Receiver>,
 }
 
 impl Serving {
@@ -54,7 +64,33 @@ impl Serving {
             look_at: now + WATCH,
             looked: Looked::default(),
             address: SocketAddrV4::new(*listen.ip(), port),
+            files: None,
+            access: Access::default(),
+            receiver: None,
         })
+    }
+
+    /// Serves the files in this folder, too.
+    pub fn with_files(mut self, folder: PathBuf) -> Serving {
+        self.files = Some(folder);
+        self
+    }
+
+    /// Takes calls of Kazoo's. `urlpass` is the password of accounts that come without one.
+    ///
+    /// # Errors
+    /// There can be no thread for it.
+    pub fn with_kazoo(mut self, access: Access, urlpass: Option<String>) -> Result<Serving, String> {
+        let receiver = Receiver::start(self.folder.storage().clone(), urlpass);
+        self.receiver = Some(receiver.map_err(|e| format!("cannot start a thread: {e}"))?);
+        let of = access.clone();
+        // nobody else's body is worth a byte
+        self.server.take_bodies(Box::new(move |request, from| match of.path(request, from) {
+            Some(Ok(_)) => bounds::KAZOO_BODY,
+            _ => 0,
+        }));
+        self.access = access;
+        Ok(self)
     }
 
     /// Where it listens.
@@ -74,8 +110,11 @@ impl Serving {
                 let _ = self.signals.reload.read(&mut [0; 16]);
             }
             let now = Instant::now();
+            if matches!(ready.get(2), Some(true)) {
+                self.received(&mut asked);
+            }
             // who has hung up needs no answer
-            self.server.turn(ready.get(2..).unwrap_or_default(), now, &mut asked);
+            self.server.turn(ready.get(3..).unwrap_or_default(), now, &mut asked);
             while let Some(request) = asked.pop() {
                 self.answer(request, &mut asked);
             }
@@ -85,13 +124,17 @@ impl Serving {
         }
     }
 
-    /// What moved: the signals' two, then the server's.
+    /// What moved: the signals' two, the receiver's, then the server's.
     fn wait(&self) -> Vec<bool> {
         let now = Instant::now();
         let mut fds = vec![
             PollFd::from_borrowed_fd(self.signals.end.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.signals.reload.as_fd(), PollFlags::IN),
         ];
+        fds.push(match &self.receiver {
+            Some(receiver) => PollFd::from_borrowed_fd(receiver.fd(), PollFlags::IN),
+            None => PollFd::from_borrowed_fd(self.signals.end.as_fd(), PollFlags::empty()),
+        });
         for (fd, read, write) in self.server.fds(now) {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, read);
@@ -107,6 +150,10 @@ impl Serving {
 
     fn answer(&mut self, asked: Asked, next: &mut Vec<Asked>) {
         let now = Instant::now();
+        if let Some(path) = self.access.path(&asked.request, *asked.from.ip()) {
+            let path = path.map(|p| p.into_iter().map(str::to_string).collect::<Vec<_>>());
+            return self.call(&asked, path, next);
+        }
         let since = now.saturating_duration_since(self.started);
         let answer = self.provisioner.answer(&asked.request, self.folder.documents(), since);
         match &answer.outcome {
@@ -117,11 +164,64 @@ impl Serving {
             Outcome::Config(..) | Outcome::Refused(..) => log::info!("{}: {}", asked.from.ip(), answer.outcome),
             _ => log::debug!("{}: {}", asked.from.ip(), answer.outcome),
         }
+        if let Outcome::File(name) = &answer.outcome {
+            if let Some(opened) = self.files.as_deref().and_then(|folder| shared::open(folder, name)) {
+                let (head, body) = file(opened, &asked.request);
+                self.server.reply(asked.id, &head, body, now, next);
+                return;
+            }
+        }
         let mut head = ResponseHead::new(answer.status);
         for (name, value) in &answer.headers {
             head.header(name, value);
         }
-        self.server.reply(asked.id, &head, answer.body.into(), now, next);
+        self.server.reply(asked.id, &head, Outgoing::Bytes(answer.body.into()), now, next);
+    }
+
+    /// A call of Kazoo's, if it may be one.
+    fn call(&mut self, asked: &Asked, path: Result<Vec<String>, Denied>, next: &mut Vec<Asked>) {
+        let from = asked.from.ip();
+        let body = self.server.body(asked.id);
+        let done = match (path, &self.receiver) {
+            (Ok(path), Some(receiver)) => {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                match receiver.call(asked, &path, &body, self.folder.documents()) {
+                    Some(done) => done,
+                    None => return,
+                }
+            }
+            _ => {
+                log::warn!("kazoo: {from}: refused: no token, or a wrong one");
+                failed(403, "no token, or a wrong one")
+            }
+        };
+        self.told(asked.id, &done, &from.to_string(), next);
+    }
+
+    /// What the store has done.
+    fn received(&mut self, next: &mut Vec<Asked>) {
+        let Some(receiver) = &self.receiver else { return };
+        for Finished { id, from, mac, done } in receiver.finished() {
+            for (database, document) in &done.touched {
+                self.folder.look_at_document(database, document, &mut self.looked);
+            }
+            if !done.touched.is_empty() {
+                self.provisioner.changed(mac);
+            }
+            self.told(id, &done, &from, next);
+        }
+    }
+
+    fn told(&mut self, id: RequestId, done: &Done, from: &str, next: &mut Vec<Asked>) {
+        match &done.trouble {
+            Some(why) => log::warn!("kazoo: {from}: {}: {why}", done.status),
+            None if done.touched.is_empty() => log::debug!("kazoo: {from}: {}", done.status),
+            None => log::info!("kazoo: {from}: {} documents", done.touched.len()),
+        }
+        let mut head = ResponseHead::new(done.status);
+        head.header("Content-Type", "application/json");
+        let body = done.json.to_ascii().into_bytes();
+        self.server.reply(id, &head, Outgoing::Bytes(body.into()), Instant::now(), next);
     }
 
     fn look(&mut self) {
@@ -133,5 +233,39 @@ impl Serving {
             }
         }
         self.look_at = Instant::now() + WATCH;
+    }
+}
+
+/// Head and body for a file, or a part of it.
+fn file(opened: Opened, request: &Request) -> (ResponseHead, Outgoing) {
+    let range = request.header("range").filter(|_| request.header("if-range").is_none()).and_then(parse_range);
+    let range = range.map(|r| r.resolve(opened.size));
+    let status = match &range {
+        None => 200,
+        Some(Some(_)) => 206,
+        Some(None) => 416,
+    };
+    let mut head = ResponseHead::new(status);
+    head.header("Accept-Ranges", "bytes");
+    match range {
+        Some(None) => {
+            head.header("Content-Range", &format!("bytes */{}", opened.size));
+            (head, Outgoing::Bytes(Vec::new().into()))
+        }
+        _ if request.header("if-none-match") == Some(&*opened.etag) => {
+            let mut same = ResponseHead::new(304);
+            same.header("ETag", &opened.etag);
+            (same, Outgoing::None)
+        }
+        range => {
+            head.header("Content-Type", shared::CONTENT_TYPE);
+            head.header("ETag", &opened.etag);
+            let range = range.flatten();
+            if let Some(range) = &range {
+                head.header("Content-Range", &format!("bytes {}-{}/{}", range.start, range.end - 1, opened.size));
+            }
+            let (start, length) = range.map_or((0, opened.size), |r| (r.start, r.end - r.start));
+            (head, Outgoing::File(opened.file, start, length))
+        }
     }
 }

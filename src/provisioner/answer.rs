@@ -1,6 +1,6 @@
 //! From a request to its answer. No clock and no socket: the time is an argument.
 
-use super::documents::Documents;
+use super::documents::{Device, Documents, Template};
 use super::limit::Recent;
 use super::phone::{Brand, Line, Phone};
 use super::xml::BadName;
@@ -9,6 +9,7 @@ use crate::bounds;
 use crate::proto::http::{split_target, Request};
 use crate::proto::mac::{Mac, MacPattern};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is sent back. No `Debug`: there may be passwords in it.
@@ -34,7 +35,7 @@ pub enum Outcome {
     Refused(Option<Mac>, Refusal),
     /// Answered to a web UI.
     Rest,
-    /// This file of those that are the same for all phones, if there is one: the body is not here.
+    /// This file of those that are the same for all phones: the answer is for where there is none.
     File(String),
     /// 404
     NotFound,
@@ -140,6 +141,15 @@ impl Brand {
         }
     }
 
+    /// The folder of its templates.
+    fn folder(self) -> &'static str {
+        match self {
+            Brand::Snom => "snom",
+            Brand::Mitel => "mitel",
+            Brand::Yealink => "yealink",
+        }
+    }
+
     fn is_agent(self, agent: &str) -> bool {
         let has = |needle: &str| agent.to_ascii_lowercase().contains(needle);
         match self {
@@ -186,6 +196,15 @@ impl Provisioner {
     /// For an agent in the same program, which asks with this password, and as often as it likes.
     pub fn in_process(pass: &str) -> Provisioner {
         Provisioner { recent: Recent::default(), pass: Some(pass.to_string()) }
+    }
+
+    /// This phone's configuration has changed, or with `None` that of any: its next request is answered, however soon it
+    /// comes.
+    pub fn changed(&mut self, mac: Option<Mac>) {
+        match mac {
+            Some(mac) => self.recent.forget(mac),
+            None => self.recent.forget_all(),
+        }
     }
 
     /// The answer to a request at `now` (a clock that only goes on).
@@ -255,8 +274,8 @@ impl Provisioner {
         if !asked.brand.has(mac) {
             return Err(refused(Refusal::Oui));
         }
-        let phone =
-            phone(documents, Some(asked.brand), mac, &asked.host, Access::Password(&asked.pass)).map_err(refused)?;
+        let phone = phone(documents, Some(asked.brand), mac, (&asked.host, asked.agent), Access::Password(&asked.pass))
+            .map_err(refused)?;
         if asked.file == File::Boot {
             let boot = render::boot(&phone);
             return Ok(plain(boot.content_type, boot.body, Outcome::Other));
@@ -276,7 +295,8 @@ impl Provisioner {
     }
 }
 
-/// The phone with this MAC and those of its lines that may be had. Without a brand: that of its template.
+/// The phone with this MAC and those of its lines that may be had. Without a brand: that of its template. `host` and `agent` are
+/// what the request says.
 ///
 /// # Errors
 /// Why there is nothing to be had.
@@ -284,7 +304,7 @@ pub fn phone(
     documents: &dyn Documents,
     brand: Option<Brand>,
     mac: Mac,
-    host: &str,
+    (host, agent): (&str, &str),
     access: Access<'_>,
 ) -> Result<Phone, Refusal> {
     let devices = documents.devices(mac);
@@ -311,14 +331,39 @@ pub fn phone(
         let user = documents.user(&device.database, &device.owner);
         lines.push(Line { device, account, user });
     }
-    let id = lines.first().ok_or(why)?.device.template();
-    let template = documents.template(&id).ok_or(Refusal::NoTemplate(id))?;
+    let first = &lines.first().ok_or(why)?.device;
+    let template = template(documents, first, brand, agent).ok_or_else(|| Refusal::NoTemplate(first.template()))?;
     let brand = brand.or_else(|| Brand::of(&template.brand)).unwrap_or(Brand::Snom);
     Ok(Phone { brand, template, lines, host: host.to_string() })
 }
 
+/// The template of a device. Of one that Kazoo told us of, the family may be spelled another way; and where no model is known, it
+/// is what the phone says that it is.
+fn template(documents: &dyn Documents, device: &Device, brand: Option<Brand>, agent: &str) -> Option<Arc<Template>> {
+    if let Some(template) = documents.template(&device.template()) {
+        return Some(template);
+    }
+    if !device.told {
+        return None;
+    }
+    if !device.model.is_empty() {
+        return documents.by_model(&device.brand, &device.model);
+    }
+    let folder = brand?.folder();
+    let words = agent.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| w.bytes().any(|b| b.is_ascii_digit()));
+    words.take(AGENT_WORDS).find_map(|word| {
+        let lower = word.to_ascii_lowercase();
+        let model = ["snom", "aastra", "mitel"].iter().find_map(|name| lower.strip_prefix(name)).unwrap_or(&lower);
+        // Mitel's templates have the letter in the newer models only
+        documents.by_model(folder, model).or_else(|| documents.by_model(folder, model.strip_suffix('i')?))
+    })
+}
+
+/// Words of a User-Agent that may be a model: it is among the first.
+const AGENT_WORDS: usize = 8;
+
 /// Are these the same? Takes as long for any two passwords of these lengths.
-fn same(given: &str, right: &str) -> bool {
+pub(super) fn same(given: &str, right: &str) -> bool {
     let (given, right) = (given.as_bytes(), right.as_bytes());
     let mut differ = u8::from(given.len() != right.len());
     for (i, b) in right.iter().enumerate() {
@@ -368,10 +413,11 @@ fn host(header: &str) -> String {
 }
 
 /// The parameters of a query, decoded. Of equal names the last counts.
-struct Query(Vec<(String, String)>);
+pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    fn read(query: &str) -> Query {
+    /// Of a query, or of a form's body.
+    pub fn read(query: &str) -> Query {
         let pair = |part: &str| {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             (decode(name), decode(value))
@@ -379,7 +425,8 @@ impl Query {
         Query(query.split('&').map(pair).collect())
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// The value of this name.
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 }
@@ -410,13 +457,12 @@ fn plain(content_type: &str, body: Vec<u8>, outcome: Outcome) -> Answer {
 fn file(folder: &str, name: &str) -> Answer {
     let folder = if folder == "aastra" { "mitel" } else { folder };
     match shared::name(&format!("{folder}/{name}")) {
-        Some(name) => plain(shared::CONTENT_TYPE, Vec::new(), Outcome::File(name)),
+        Some(name) => Answer { outcome: Outcome::File(name), ..not_found() },
         None => not_found(),
     }
 }
 
-/// 404
-pub fn not_found() -> Answer {
+fn not_found() -> Answer {
     let body = b"phoneprov: there is nothing at this URL\n".to_vec();
     let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_string())];
     Answer { status: 404, headers, body, outcome: Outcome::NotFound }

@@ -119,6 +119,20 @@ impl Folder {
         true
     }
 
+    /// Looks at one document at once: it may have been written, or removed, a moment ago.
+    pub fn look_at_document(&mut self, database: &str, id: &str, looked: &mut Looked) {
+        let Ok(path) = self.storage.path(database, id) else { return };
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_file() => self.file(path, &metadata, looked),
+            _ => {
+                if let Some(seen) = self.files.remove(&path) {
+                    self.memory.remove(&seen.database, &seen.id);
+                    looked.changed += 1;
+                }
+            }
+        }
+    }
+
     fn look_at(&mut self, folder: &Path, depth: usize, looked: &mut Looked) -> usize {
         let Ok(entries) = fs::read_dir(folder) else {
             // gone since its parent was read is told by the next round

@@ -13,6 +13,7 @@ pub mod firmware;
 pub mod folder;
 pub mod import;
 pub mod json;
+pub mod kazoo;
 pub mod keys;
 pub mod limit;
 pub mod memory;
