@@ -7,6 +7,7 @@
 //! [`import`] makes templates from phones' exported settings; [`shipped`] are those that come with the program.
 
 pub mod answer;
+pub mod couch;
 pub mod documents;
 pub mod fill;
 pub mod firmware;
