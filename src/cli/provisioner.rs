@@ -1,22 +1,28 @@
 //! `phoneprov provisioner`: the upstream side, in the foreground.
 
 use super::args::Args;
-use super::{run, setup};
+use super::{run, setup, store};
 use super::{DONE, FAILED, USAGE};
 use crate::net::provisioner::Serving;
-use crate::provisioner::folder::Folder;
+use crate::net::store::Store;
 use log::LevelFilter;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::path::Path;
 
 /// Where it listens unless told: a reverse proxy with TLS stands before it.
 const LISTEN: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8481);
 
 pub(super) fn run(args: &Args) -> i32 {
-    let Some(store) = args.words.get("store") else {
-        eprintln!("phoneprov: 'provisioner' needs --store DIR");
-        return USAGE;
+    let store = match store::named(args) {
+        Ok(Some(store)) => store,
+        Ok(None) => {
+            eprintln!("phoneprov: 'provisioner' needs --store: a folder, or http://user:password@host:5984");
+            return USAGE;
+        }
+        Err(why) => {
+            eprintln!("phoneprov: {why}");
+            return FAILED;
+        }
     };
     let listen = match args.words.get("listen").map_or(Ok(LISTEN), |text| text.parse()) {
         Ok(listen) => listen,
@@ -28,7 +34,7 @@ pub(super) fn run(args: &Args) -> i32 {
     setup::log(if args.verbose { LevelFilter::Debug } else { LevelFilter::Info });
     super::harden::harden();
     room_for_connections();
-    match start(Path::new(store), listen) {
+    match start(&store, listen, args.json) {
         Ok(serving) => {
             log::info!("provisioner: phoneprov {} at http://{}", env!("CARGO_PKG_VERSION"), serving.address());
             serving.run();
@@ -50,18 +56,18 @@ fn room_for_connections() {
     }
 }
 
-fn start(store: &Path, listen: SocketAddrV4) -> Result<Serving, String> {
-    let (folder, looked) = Folder::open(store)?;
-    looked.troubles.iter().for_each(|t| log::warn!("store: {t}"));
-    let counts = folder.documents().counts();
+fn start(named: &str, listen: SocketAddrV4, json: bool) -> Result<Serving, String> {
+    let (store, troubles) = Store::open(named, true, store::told(json))?;
+    troubles.iter().for_each(|t| log::warn!("store: {t}"));
+    let counts = store.documents().counts();
     log::info!(
         "store: {}: {} devices, {} users, {} accounts, {} templates",
-        store.display(),
+        store::shown(named),
         counts.devices,
         counts.users,
         counts.accounts,
         counts.templates
     );
     let signals = run::signals().map_err(|e| format!("cannot catch signals: {e}"))?;
-    Serving::start(folder, listen, signals)
+    Serving::start(store, listen, signals)
 }

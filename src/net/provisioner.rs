@@ -2,11 +2,11 @@
 
 use super::http::{Limits, Server};
 use super::runtime::Signals;
+use super::store::Store;
 use crate::bounds;
 use crate::core::agent::{Asked, Device};
 use crate::proto::http::ResponseHead;
 use crate::provisioner::answer::{Outcome, Provisioner, Refusal};
-use crate::provisioner::folder::{Folder, Looked};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use std::io::Read;
 use std::net::SocketAddrV4;
@@ -20,12 +20,11 @@ const WATCH: Duration = Duration::from_millis(250);
 /// A listening provisioner.
 pub struct Serving {
     server: Server,
-    folder: Folder,
+    store: Store,
     provisioner: Provisioner,
     signals: Signals,
     started: Instant,
     look_at: Instant,
-    looked: Looked,
     address: SocketAddrV4,
 }
 
@@ -34,7 +33,7 @@ impl Serving {
     ///
     /// # Errors
     /// The address cannot be had.
-    pub fn start(folder: Folder, listen: SocketAddrV4, signals: Signals) -> Result<Serving, String> {
+    pub fn start(store: Store, listen: SocketAddrV4, signals: Signals) -> Result<Serving, String> {
         let mut server = Server::new(Limits {
             connections: bounds::PROVISIONER_CONNECTIONS,
             per_address: bounds::PROVISIONER_PER_ADDRESS,
@@ -47,12 +46,11 @@ impl Serving {
         let now = Instant::now();
         Ok(Serving {
             server,
-            folder,
+            store,
             provisioner: Provisioner::default(),
             signals,
             started: now,
             look_at: now + WATCH,
-            looked: Looked::default(),
             address: SocketAddrV4::new(*listen.ip(), port),
         })
     }
@@ -75,23 +73,26 @@ impl Serving {
             }
             let now = Instant::now();
             // who has hung up needs no answer
-            self.server.turn(ready.get(2..).unwrap_or_default(), now, &mut asked);
+            let own = 2 + usize::from(self.store.fd().is_some());
+            self.server.turn(ready.get(own..).unwrap_or_default(), now, &mut asked);
             while let Some(request) = asked.pop() {
                 self.answer(request, &mut asked);
             }
-            if self.look_at <= now {
+            let told = own > 2 && matches!(ready.get(2), Some(true));
+            if told || self.look_at <= now {
                 self.look();
             }
         }
     }
 
-    /// What moved: the signals' two, then the server's.
+    /// What moved: the signals' two, the store's if it has one, then the server's.
     fn wait(&self) -> Vec<bool> {
         let now = Instant::now();
         let mut fds = vec![
             PollFd::from_borrowed_fd(self.signals.end.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.signals.reload.as_fd(), PollFlags::IN),
         ];
+        fds.extend(self.store.fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         for (fd, read, write) in self.server.fds(now) {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, read);
@@ -108,7 +109,7 @@ impl Serving {
     fn answer(&mut self, asked: Asked, next: &mut Vec<Asked>) {
         let now = Instant::now();
         let since = now.saturating_duration_since(self.started);
-        let answer = self.provisioner.answer(&asked.request, self.folder.documents(), since);
+        let answer = self.provisioner.answer(&asked.request, self.store.documents(), since);
         match &answer.outcome {
             // each of these may be somebody who tries passwords, or a mistake in the store
             Outcome::Refused(_, Refusal::Password | Refusal::NoTemplate(_) | Refusal::BadTemplate(..)) => {
@@ -125,12 +126,10 @@ impl Serving {
     }
 
     fn look(&mut self) {
-        if self.folder.look(bounds::PROVISIONER_WATCH, &mut self.looked) {
-            let looked = std::mem::take(&mut self.looked);
-            looked.troubles.iter().for_each(|t| log::warn!("store: {t}"));
-            if looked.changed > 0 {
-                log::info!("store: {} document{} changed", looked.changed, if looked.changed == 1 { "" } else { "s" });
-            }
+        let (changed, troubles) = self.store.look();
+        troubles.iter().for_each(|t| log::warn!("store: {t}"));
+        if changed > 0 {
+            log::info!("store: {changed} document{} changed", if changed == 1 { "" } else { "s" });
         }
         self.look_at = Instant::now() + WATCH;
     }

@@ -4,7 +4,8 @@
 //! [`fill`], [`xml`], [`plain`], [`keys`], [`phone`] (the values of placeholders), [`places`]; all of it together: [`render`].
 //! [`answer`] decides about a request, with [`limit`], [`firmware`] and [`rest`] beside it. [`memory`] is the index of documents that requests are answered from, and
 //! [`folder`] keeps it the same as a folder of JSON files. [`storage`] is for those who change documents. These two are the only ones here that do I/O.
-//! [`import`] makes templates from phones' exported settings; [`shipped`] are those that come with the program.
+//! [`import`] makes templates from phones' exported settings; [`shipped`] are those that come with the program, and [`setup`] loads them into a store.
+//! [`couch`] has CouchDB's words.
 
 pub mod answer;
 pub mod couch;
@@ -22,6 +23,7 @@ pub mod places;
 pub mod plain;
 pub mod render;
 pub mod rest;
+pub mod setup;
 pub mod shipped;
 pub mod storage;
 pub mod xml;

@@ -94,6 +94,12 @@ impl Client {
         })
     }
 
+    /// With another longest silence within a body.
+    #[cfg(feature = "provisioner")]
+    pub fn with_stall(self, stall: Duration) -> Client {
+        Client { stall, ..self }
+    }
+
     /// Something the admin should know before the first https request fails: there is no CA bundle.
     pub fn warning(&self) -> Option<&'static str> {
         #[cfg(feature = "https")]

@@ -22,6 +22,9 @@ pub struct Rows {
     broken: bool,
 }
 
+/// Gets each row.
+pub type Each<'a> = dyn FnMut(Result<&[u8], TooLarge>) + 'a;
+
 /// A row that is larger than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge;
@@ -43,7 +46,7 @@ impl Rows {
     }
 
     /// The next bytes. `each` gets each row that is whole with them.
-    pub fn push(&mut self, bytes: &[u8], each: &mut dyn FnMut(Result<&[u8], TooLarge>)) {
+    pub fn push(&mut self, bytes: &[u8], each: &mut Each<'_>) {
         for b in bytes {
             self.byte(*b, each);
         }
@@ -55,7 +58,7 @@ impl Rows {
         whole.then_some(self.around)
     }
 
-    fn byte(&mut self, b: u8, each: &mut dyn FnMut(Result<&[u8], TooLarge>)) {
+    fn byte(&mut self, b: u8, each: &mut Each<'_>) {
         if self.in_string {
             self.keep(b);
             match b {
@@ -111,7 +114,7 @@ impl Rows {
         }
     }
 
-    fn done(&mut self, each: &mut dyn FnMut(Result<&[u8], TooLarge>)) {
+    fn done(&mut self, each: &mut Each<'_>) {
         let Some(row) = self.row.take() else { return };
         each(if std::mem::take(&mut self.too_large) { Err(TooLarge) } else { Ok(&row) });
     }
