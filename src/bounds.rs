@@ -166,6 +166,23 @@ pub const PROVISIONER_DOCUMENTS: usize = 500_000;
 pub const PROVISIONER_DEPTH: usize = 8;
 /// Files that are looked at before requests are answered again, while a store is watched.
 pub const PROVISIONER_WATCH: usize = 2048;
+/// Nodes of a CouchDB cluster that are named. Clusters have three to nine.
+pub const COUCH_NODES: usize = 16;
+/// Seconds for CouchDB to begin an answer, and for each further piece of it. It answers within milliseconds unless it
+/// is very busy.
+pub const COUCH_SECONDS: u64 = 10;
+/// Seconds for a node to say that it is there.
+pub const COUCH_HELLO_SECONDS: u64 = 3;
+/// Seconds for a whole answer: a page of documents, or the names of all databases.
+pub const COUCH_ANSWER_SECONDS: u64 = 60;
+/// Bytes of an answer around its rows.
+pub const COUCH_AROUND: usize = 64 * 1024;
+/// Databases that are followed: that many accounts.
+pub const COUCH_DATABASES: usize = 50_000;
+/// Revisions that are remembered, also of documents that are not kept: an account has voicemails, call flows and others.
+pub const COUCH_REVISIONS: usize = 2_000_000;
+/// Times that a document is written again because somebody else was faster.
+pub const COUCH_TRIES: usize = 10;
 /// Elements within elements of a phone's exported settings. Configs have up to 6 levels.
 pub const IMPORT_DEPTH: usize = 64;
 

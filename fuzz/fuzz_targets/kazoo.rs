@@ -51,9 +51,10 @@ fuzz_target!(|data: &[u8]| {
         if let Work::Change(orders) = &work {
             assert!(orders.iter().all(|o| o.id == ACCOUNT || o.id.starts_with("device-") || o.id.starts_with("user-")));
         }
-        for (database, id) in perform(&work, &shelf, Some("given")).touched {
+        for (database, id, made) in perform(&work, &shelf, Some("given")).touched {
             assert!(database.starts_with("account/"));
-            match shelf.get(&database, &id).unwrap() {
+            assert_eq!(made.is_some(), shelf.get(&database, &id).unwrap().is_some());
+            match made {
                 Some(json) => {
                     assert!(json.get("_id").is_none());
                     memory.put(&database, &id, json).unwrap();

@@ -17,6 +17,7 @@ pub(super) const COPIES: &str = "/var/run/phoneprov-config";
 /// Options that take one word, and are only looked at by the verbs that have them.
 const WORDS: &[&str] = &[
     "store",
+    "store-file",
     "file",
     "host",
     "listen",
@@ -49,6 +50,7 @@ pub(super) struct Args {
     /// Folder of OpenWrt's own config files; `None`: [`UCI`].
     pub(super) uci: Option<PathBuf>,
     pub(super) no_reload: bool,
+    pub(super) force: bool,
     /// Values of [`WORDS`].
     pub(super) words: BTreeMap<&'static str, String>,
     /// Arguments that are no options.
@@ -75,6 +77,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         verbose: false,
         uci: None,
         no_reload: false,
+        force: false,
         words: BTreeMap::new(),
         rest: Vec::new(),
     };
@@ -120,6 +123,10 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
                 used.push("no-reload");
                 out.no_reload = true;
             }
+            Long("force") => {
+                used.push("force");
+                out.force = true;
+            }
             Long(name) if WORDS.contains(&name) => {
                 let name = WORDS.iter().copied().find(|w| *w == name).unwrap_or_default();
                 used.push(name);
@@ -132,6 +139,10 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
                         Some(found) => verb = Some(found),
                         None => return Err(format!("no verb '{value}'")),
                     },
+                    // also as a part of what it is for
+                    Some(of) if of.name == "provisioner" && value == "setup" && out.rest.is_empty() => {
+                        verb = VERBS.iter().find(|v| v.name == "setup");
+                    }
                     Some(_) => out.rest.push(value),
                 }
             }

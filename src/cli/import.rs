@@ -1,22 +1,20 @@
 //! `phoneprov import`: a phone's exported settings become a template.
 
 use super::args::Args;
+use super::store;
 use super::text::say;
 use super::{DONE, FAILED, USAGE};
 use crate::bounds;
+use crate::net::store::writer;
 use crate::provisioner::documents::Generator;
 use crate::provisioner::import::rules::Rules;
 use crate::provisioner::import::{document, lines, phonetree, tree_of, Model};
 use crate::provisioner::json::Json;
 use crate::provisioner::memory::TEMPLATES;
 use crate::provisioner::shipped;
-use crate::provisioner::storage::{Change, Files, Storage, StorageError};
+use crate::provisioner::storage::{Change, StorageError};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
-
-/// The id of the phone tree's document.
-const TREE: &str = "phonetree";
 
 pub(super) fn run(args: &Args) -> i32 {
     match parse(args) {
@@ -79,19 +77,15 @@ fn import(args: &Args, generator: Generator, model: &Model<'_>) -> Result<(), St
         return Err(format!("{file}: there is no setting in it"));
     }
     let document = document(model, generator, sections);
-    let Some(store) = args.words.get("store") else {
+    let Some(named) = store::named(args)? else {
         say!("{}", document.to_pretty().trim_end());
         return Ok(());
     };
-    let root = Path::new(store);
-    if !root.is_dir() {
-        return Err(format!("{store}: there is no such folder"));
-    }
-    let (store, words) = (Files::at(root), |e: StorageError| e.to_string());
+    let (store, words) = (writer(&named)?, |e: StorageError| e.to_string());
     let change = store.put(TEMPLATES, &model.id(), &document).map_err(words)?;
     // a tree of its own takes the place of the one that comes with the program: it begins with those models
     let with = &mut |old: Option<&Json>| Some(phonetree::with(Some(old.cloned().unwrap_or_else(shipped::tree)), model));
-    store.update(TEMPLATES, TREE, with).map_err(words)?;
+    store.update(TEMPLATES, phonetree::TREE, with).map_err(words)?;
     if args.json {
         let counts: serde_json::Map<String, serde_json::Value> =
             counts.iter().map(|(name, n)| (name.to_string(), (*n).into())).collect();

@@ -1,10 +1,11 @@
 //! `phoneprov provisioner`: the upstream side, in the foreground.
 
 use super::args::Args;
-use super::{run, setup};
+use super::{run, setup, store};
 use super::{DONE, FAILED, USAGE};
 use crate::net::provisioner::Serving;
-use crate::provisioner::folder::Folder;
+use crate::net::store::Store;
+use crate::provisioner::couch::nodes::is_couch;
 use crate::provisioner::kazoo::access::Access;
 use crate::provisioner::shared;
 use log::LevelFilter;
@@ -19,9 +20,16 @@ use std::path::{Path, PathBuf};
 const LISTEN: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8481);
 
 pub(super) fn run(args: &Args) -> i32 {
-    let Some(store) = args.words.get("store") else {
-        eprintln!("phoneprov: 'provisioner' needs --store DIR");
-        return USAGE;
+    let store = match store::named(args) {
+        Ok(Some(store)) => store,
+        Ok(None) => {
+            eprintln!("phoneprov: 'provisioner' needs --store: a folder, or http://user:password@host:5984");
+            return USAGE;
+        }
+        Err(why) => {
+            eprintln!("phoneprov: {why}");
+            return FAILED;
+        }
     };
     let listen = match args.words.get("listen").map_or(Ok(LISTEN), |text| text.parse()) {
         Ok(listen) => listen,
@@ -40,8 +48,19 @@ pub(super) fn run(args: &Args) -> i32 {
     setup::log(if args.verbose { LevelFilter::Debug } else { LevelFilter::Info });
     super::harden::harden();
     room_for_connections();
-    let files = args.words.get("files").map_or_else(|| Path::new(store).join(shared::FOLDER), PathBuf::from);
-    match start(Path::new(store), listen, files, kazoo) {
+    let files = args.words.get("files").map(PathBuf::from);
+    let files = files.or_else(|| (!is_couch(&store)).then(|| Path::new(&store).join(shared::FOLDER)));
+    let serving = start(&store, listen, args.json).and_then(|serving| {
+        let serving = match files {
+            Some(folder) => serving.with_files(folder),
+            None => serving,
+        };
+        match kazoo {
+            Some((access, urlpass)) => serving.with_kazoo(access, urlpass),
+            None => Ok(serving),
+        }
+    });
+    match serving {
         Ok(serving) => {
             log::info!("provisioner: phoneprov {} at http://{}", env!("CARGO_PKG_VERSION"), serving.address());
             serving.run();
@@ -101,22 +120,18 @@ fn secret(file: &str) -> Result<String, String> {
 /// Bytes of a file of secrets: hundreds of them.
 const SECRETS: u64 = 64 * 1024;
 
-fn start(store: &Path, listen: SocketAddrV4, files: PathBuf, kazoo: Kazoo) -> Result<Serving, String> {
-    let (folder, looked) = Folder::open(store)?;
-    looked.troubles.iter().for_each(|t| log::warn!("store: {t}"));
-    let counts = folder.documents().counts();
+fn start(named: &str, listen: SocketAddrV4, json: bool) -> Result<Serving, String> {
+    let (store, troubles) = Store::open(named, true, store::told(json))?;
+    troubles.iter().for_each(|t| log::warn!("store: {t}"));
+    let counts = store.documents().counts();
     log::info!(
         "store: {}: {} devices, {} users, {} accounts, {} templates",
-        store.display(),
+        store::shown(named),
         counts.devices,
         counts.users,
         counts.accounts,
         counts.templates
     );
     let signals = run::signals().map_err(|e| format!("cannot catch signals: {e}"))?;
-    let serving = Serving::start(folder, listen, signals)?.with_files(files);
-    match kazoo {
-        Some((access, urlpass)) => serving.with_kazoo(access, urlpass),
-        None => Ok(serving),
-    }
+    Serving::start(store, listen, signals)
 }

@@ -6,6 +6,8 @@
 
 pub mod client;
 mod control;
+#[cfg(feature = "provisioner")]
+pub mod couch;
 mod devices;
 mod dhcp;
 mod disk;
@@ -26,6 +28,8 @@ pub mod runtime;
 #[cfg(test)]
 mod runtime_test;
 mod sip;
+#[cfg(feature = "provisioner")]
+pub mod store;
 mod stream;
 mod upstream;
 

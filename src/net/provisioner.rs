@@ -3,12 +3,12 @@
 use super::http::{Limits, Outgoing, Server};
 use super::receiver::{Finished, Receiver};
 use super::runtime::Signals;
+use super::store::Store;
 use crate::bounds;
 use crate::core::agent::{Asked, Device};
 use crate::core::answer::RequestId;
 use crate::proto::http::{parse_range, Request, ResponseHead};
 use crate::provisioner::answer::{Outcome, Provisioner, Refusal};
-use crate::provisioner::folder::{Folder, Looked};
 use crate::provisioner::kazoo::access::{Access, Denied};
 use crate::provisioner::kazoo::perform::{failed, Done};
 use crate::provisioner::shared::{self, Opened};
@@ -26,12 +26,11 @@ const WATCH: Duration = Duration::from_millis(250);
 /// A listening provisioner.
 pub struct Serving {
     server: Server,
-    folder: Folder,
+    store: Store,
     provisioner: Provisioner,
     signals: Signals,
     started: Instant,
     look_at: Instant,
-    looked: Looked,
     address: SocketAddrV4,
     /// Where the files are that are the same for all phones.
     files: Option<PathBuf>,
@@ -44,7 +43,7 @@ impl Serving {
     ///
     /// # Errors
     /// The address cannot be had.
-    pub fn start(folder: Folder, listen: SocketAddrV4, signals: Signals) -> Result<Serving, String> {
+    pub fn start(store: Store, listen: SocketAddrV4, signals: Signals) -> Result<Serving, String> {
         let mut server = Server::new(Limits {
             connections: bounds::PROVISIONER_CONNECTIONS,
             per_address: bounds::PROVISIONER_PER_ADDRESS,
@@ -57,12 +56,11 @@ impl Serving {
         let now = Instant::now();
         Ok(Serving {
             server,
-            folder,
+            store,
             provisioner: Provisioner::default(),
             signals,
             started: now,
             look_at: now + WATCH,
-            looked: Looked::default(),
             address: SocketAddrV4::new(*listen.ip(), port),
             files: None,
             access: Access::default(),
@@ -81,7 +79,7 @@ impl Serving {
     /// # Errors
     /// There can be no thread for it.
     pub fn with_kazoo(mut self, access: Access, urlpass: Option<String>) -> Result<Serving, String> {
-        let receiver = Receiver::start(self.folder.storage().clone(), urlpass);
+        let receiver = Receiver::start(self.store.storage(), urlpass);
         self.receiver = Some(receiver.map_err(|e| format!("cannot start a thread: {e}"))?);
         let of = access.clone();
         // nobody else's body is worth a byte
@@ -114,17 +112,19 @@ impl Serving {
                 self.received(&mut asked);
             }
             // who has hung up needs no answer
-            self.server.turn(ready.get(3..).unwrap_or_default(), now, &mut asked);
+            let own = 3 + usize::from(self.store.fd().is_some());
+            self.server.turn(ready.get(own..).unwrap_or_default(), now, &mut asked);
             while let Some(request) = asked.pop() {
                 self.answer(request, &mut asked);
             }
-            if self.look_at <= now {
+            let told = own > 2 && matches!(ready.get(2), Some(true));
+            if told || self.look_at <= now {
                 self.look();
             }
         }
     }
 
-    /// What moved: the signals' two, the receiver's, then the server's.
+    /// What moved: the signals' two, the receiver's, the store's if it has one, then the server's.
     fn wait(&self) -> Vec<bool> {
         let now = Instant::now();
         let mut fds = vec![
@@ -135,6 +135,7 @@ impl Serving {
             Some(receiver) => PollFd::from_borrowed_fd(receiver.fd(), PollFlags::IN),
             None => PollFd::from_borrowed_fd(self.signals.end.as_fd(), PollFlags::empty()),
         });
+        fds.extend(self.store.fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         for (fd, read, write) in self.server.fds(now) {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, read);
@@ -155,7 +156,7 @@ impl Serving {
             return self.call(&asked, path, next);
         }
         let since = now.saturating_duration_since(self.started);
-        let answer = self.provisioner.answer(&asked.request, self.folder.documents(), since);
+        let answer = self.provisioner.answer(&asked.request, self.store.documents(), since);
         match &answer.outcome {
             // each of these may be somebody who tries passwords, or a mistake in the store
             Outcome::Refused(_, Refusal::Password | Refusal::NoTemplate(_) | Refusal::BadTemplate(..)) => {
@@ -185,7 +186,7 @@ impl Serving {
         let done = match (path, &self.receiver) {
             (Ok(path), Some(receiver)) => {
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                match receiver.call(asked, &path, &body, self.folder.documents()) {
+                match receiver.call(asked, &path, &body, self.store.documents()) {
                     Some(done) => done,
                     None => return,
                 }
@@ -202,8 +203,8 @@ impl Serving {
     fn received(&mut self, next: &mut Vec<Asked>) {
         let Some(receiver) = &self.receiver else { return };
         for Finished { id, from, mac, done } in receiver.finished() {
-            for (database, document) in &done.touched {
-                self.folder.look_at_document(database, document, &mut self.looked);
+            for (database, document, json) in &done.touched {
+                self.store.take(database, document, json.as_ref());
             }
             if !done.touched.is_empty() {
                 self.provisioner.changed(mac);
@@ -225,12 +226,10 @@ impl Serving {
     }
 
     fn look(&mut self) {
-        if self.folder.look(bounds::PROVISIONER_WATCH, &mut self.looked) {
-            let looked = std::mem::take(&mut self.looked);
-            looked.troubles.iter().for_each(|t| log::warn!("store: {t}"));
-            if looked.changed > 0 {
-                log::info!("store: {} document{} changed", looked.changed, if looked.changed == 1 { "" } else { "s" });
-            }
+        let (changed, troubles) = self.store.look();
+        troubles.iter().for_each(|t| log::warn!("store: {t}"));
+        if changed > 0 {
+            log::info!("store: {changed} document{} changed", if changed == 1 { "" } else { "s" });
         }
         self.look_at = Instant::now() + WATCH;
     }

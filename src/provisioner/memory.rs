@@ -71,7 +71,7 @@ impl Memory {
     /// Says what is wrong with the document. It then counts as removed.
     pub fn put(&mut self, database: &str, id: &str, json: Json) -> Result<(), String> {
         self.remove(database, id);
-        if database != TEMPLATES && !is_account(database) {
+        if !is_read(database) {
             return Ok(());
         }
         let database = self.databases.entry(database.to_string()).or_insert_with(|| Arc::from(database)).clone();
@@ -160,6 +160,11 @@ fn forget<K: std::hash::Hash + Eq, T>(of: &mut HashMap<K, Stored<T>>, key: K, st
     if of.get(&key).is_some_and(|(_, name)| name == stored) {
         of.remove(&key);
     }
+}
+
+/// Are documents read from this database?
+pub fn is_read(database: &str) -> bool {
+    database == TEMPLATES || is_account(database)
 }
 
 /// Is this an account's database, and not one of its monthly ones (`account/…-201604`)?

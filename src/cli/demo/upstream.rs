@@ -4,7 +4,7 @@
 use super::{PASSWORD, PHONES};
 use crate::net::provisioner::Serving;
 use crate::net::runtime::Signals;
-use crate::provisioner::folder::Folder;
+use crate::net::store::Store;
 use serde_json::json;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -31,9 +31,9 @@ impl Upstream {
         let (end, raise_end) = UnixStream::pair()?;
         let (reload, raise_reload) = UnixStream::pair()?;
         reload.set_nonblocking(true)?;
-        let (folder, _) = Folder::open(&store).map_err(io::Error::other)?;
+        let (store, _) = Store::open(&store.display().to_string(), false, |_| {}).map_err(io::Error::other)?;
         let listen = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
-        let serving = Serving::start(folder, listen, Signals { end, reload }).map_err(io::Error::other)?;
+        let serving = Serving::start(store, listen, Signals { end, reload }).map_err(io::Error::other)?;
         let address = SocketAddr::V4(serving.address());
         let thread = std::thread::Builder::new().name("upstream".into()).spawn(move || serving.run())?;
         Ok(Upstream { address, end: raise_end, _reload: raise_reload, thread: Some(thread) })

@@ -22,14 +22,17 @@ pub enum Work {
     Change(Vec<Order>),
 }
 
+/// Database and id of a document, and what it is now.
+pub type Touched = (String, String, Option<Json>);
+
 /// What is told to Kazoo, and what has changed.
 pub struct Done {
     /// Status code.
     pub status: u16,
     /// Its body.
     pub json: Json,
-    /// Documents that may be others now: database and id.
-    pub touched: Vec<(String, String)>,
+    /// Documents that may be others now: database, id, and what they are.
+    pub touched: Vec<Touched>,
     /// Why not, for the log.
     pub trouble: Option<String>,
 }
@@ -70,30 +73,35 @@ pub fn perform(work: &Work, storage: &dyn Storage, urlpass: Option<&str>) -> Don
         },
         Work::Change(orders) => {
             let mut touched = Vec::new();
-            let mut missing = false;
             for order in orders {
                 let mut more = Vec::new();
-                touched.push((order.database.clone(), order.id.clone()));
+                let mut made = None;
                 let changed = storage.update(&order.database, &order.id, &mut |old| {
                     let new = order.apply(old, urlpass);
-                    missing = new.is_none() && !matches!(order.what, What::Delete);
                     more = match (&order.what, &new) {
                         (What::V5Device(mac, _), Some(new)) => v5_lines(&order.database, *mac, old, new),
                         _ => Vec::new(),
                     };
+                    made = new.clone();
                     new
                 });
                 if let Err(e) = changed {
                     return cannot(&e, touched);
                 }
-                if missing {
+                if made.is_none() && !matches!(order.what, What::Delete) {
                     return failed(404, "there is no such document, and create_if_missing is not set");
                 }
+                touched.push((order.database.clone(), order.id.clone(), made));
                 for order in more {
-                    touched.push((order.database.clone(), order.id.clone()));
-                    if let Err(e) = storage.update(&order.database, &order.id, &mut |old| order.apply(old, urlpass)) {
+                    let mut made = None;
+                    let changed = storage.update(&order.database, &order.id, &mut |old| {
+                        made = order.apply(old, urlpass);
+                        made.clone()
+                    });
+                    if let Err(e) = changed {
                         return cannot(&e, touched);
                     }
+                    touched.push((order.database.clone(), order.id.clone(), made));
                 }
             }
             let message = Json::string("Document successfully added");
@@ -114,7 +122,7 @@ pub fn failed(status: u16, message: &str) -> Done {
     done(status, Json::Object(vec![("error".to_string(), error)]))
 }
 
-fn cannot(error: &StorageError, touched: Vec<(String, String)>) -> Done {
+fn cannot(error: &StorageError, touched: Vec<Touched>) -> Done {
     let (status, message) = match error {
         StorageError::Name(_) => (400, "a name in it is no document's"),
         StorageError::Failed(_) => (500, "the store cannot take it; the provisioner's log says why"),

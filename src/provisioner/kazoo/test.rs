@@ -37,7 +37,7 @@ impl Office {
             }
         }
         let done = perform(&work, &self.files, Some("given"));
-        for (database, id) in &done.touched {
+        for (database, id, _) in &done.touched {
             match self.files.get(database, id).unwrap() {
                 Some(json) => {
                     assert!(json.get("_id").is_none() && json.get("pvt_type").is_some(), "{database} {id}");

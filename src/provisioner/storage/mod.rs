@@ -89,7 +89,7 @@ impl fmt::Display for StorageError {
 impl std::error::Error for StorageError {}
 
 /// Fields that belong to the store, not to whoever writes a document.
-const OWN: [&str; 3] = ["_id", "_rev", "_attachments"];
+pub const OWN: [&str; 3] = ["_id", "_rev", "_attachments"];
 
 /// What is to be stored in place of `old`: `new`, with the store's own fields of `old` where it has none. The revision is always the
 /// stored one.
