@@ -30,7 +30,9 @@ pub(super) fn folders(agent: &Agent, user: &User) -> Result<(), String> {
     }
     // of its documents the agent says itself what it cannot read
     if let Some(path) = agent.documents().filter(|path| !path.starts_with(&agent.state_dir)) {
-        if let Err(why) = folder(path, None, user) {
+        // a disk that is not there yet must not look like an office without phones
+        let given = if path.is_dir() { folder(path, None, user) } else { Ok(()) };
+        if let Err(why) = given {
             log::warn!("upstream file://{}: {why}", path.display());
         }
     }

@@ -65,6 +65,10 @@ impl InProcess {
             let State { folder: Some(folder), provisioner, .. } = &mut *state else {
                 return Err(FetchError::Documents("they are not read yet".to_string()));
             };
+            // a disk that is not mounted, or a folder in the wrong place: no decision about any phone
+            if folder.documents().counts().devices == 0 {
+                return Err(FetchError::Documents(format!("{}: there is no device in it", self.root.display())));
+            }
             // a phone is answered as often as it asks, so the time is of no account
             provisioner.answer(&request, folder.documents(), Duration::ZERO)
         };
@@ -251,6 +255,9 @@ mod test {
         let none = InProcess::new(&dir.path().join("none"), Secret::new("right"));
         let error = get(&none, target, agent).unwrap_err();
         assert!(error.is_down() && error.to_string().contains("none: cannot read this folder"), "{error}");
+        std::fs::create_dir(dir.path().join("none")).unwrap();
+        let error = get(&none, target, agent).unwrap_err();
+        assert!(error.is_down() && error.to_string().contains("there is no device in it"), "{error}");
         // and is there as soon as it can be read
         office(&dir.path().join("none"), "x");
         assert!(get(&none, target, agent).is_ok());

@@ -45,6 +45,8 @@ mod killed;
 mod life;
 mod pnp;
 mod privileges;
+#[cfg(feature = "provisioner")]
+mod provisioner;
 mod secrets;
 mod selftest;
 mod soak;
