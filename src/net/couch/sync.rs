@@ -281,7 +281,7 @@ impl Sync {
     /// A node that has lost its data, or has not got it yet, must not take all phones along.
     fn few(&self, gone: usize) -> Result<(), Trouble> {
         let all = self.databases.len();
-        if !self.ready || gone < 2 || gone * 2 <= all {
+        if !self.ready || gone * 2 <= all {
             return Ok(());
         }
         Err(Trouble::Down(format!(
