@@ -1,6 +1,11 @@
 //! Kazoo's four provisioning types against the running provisioner: the exchanges of tests/data/kazoo, and the configs that result.
 #![cfg(feature = "provisioner")]
 
+#[allow(dead_code)] // not all of it is asked here
+#[path = "couch/server.rs"]
+mod server;
+
+use server::Couch;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
@@ -19,9 +24,13 @@ struct Provisioner {
 
 impl Provisioner {
     fn start(folder: &Path, options: &[&str]) -> Provisioner {
+        Provisioner::over(&folder.join("db").display().to_string(), options)
+    }
+
+    fn over(store: &str, options: &[&str]) -> Provisioner {
         let mut child = Command::new(env!("CARGO_BIN_EXE_phoneprov"))
             .args(["provisioner", "--listen", "127.0.0.1:0", "--store"])
-            .arg(folder.join("db"))
+            .arg(store)
             .args(options)
             .stderr(Stdio::piped())
             .spawn()
@@ -29,7 +38,7 @@ impl Provisioner {
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let address = loop {
             let line = lines.next().expect("it says where it listens").expect("text");
-            if let Some((_, address)) = line.split_once("http://") {
+            if let Some((_, address)) = line.split_once(" at http://") {
                 break address.trim().to_string();
             }
         };
@@ -81,8 +90,12 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn with_token(dir: &Path) -> Provisioner {
+    over_store(dir, &dir.join("db").display().to_string())
+}
+
+fn over_store(dir: &Path, store: &str) -> Provisioner {
     let path = |name: &str| dir.join(name).display().to_string();
-    Provisioner::start(dir, &["--kazoo-token-file", &path("tokens"), "--kazoo-urlpass-file", &path("urlpass")])
+    Provisioner::over(store, &["--kazoo-token-file", &path("tokens"), "--kazoo-urlpass-file", &path("urlpass")])
 }
 
 fn holds(what: &str, body: &str, lines: &[&str]) {
@@ -125,9 +138,33 @@ fn play(prov: &Provisioner, text: &str) -> (usize, usize) {
     counts
 }
 
+const KINDS: [&str; 4] = ["super_awesome_provisioner", "awesome_provisioner", "simple_provisioner", "provisioner_v5"];
+
+/// The same over a CouchDB: what is written there counts at once, too.
+#[test]
+fn exchanges_over_a_couchdb() {
+    let dir = folder();
+    for kind in KINDS {
+        let Some(couch) = Couch::start(None) else { return };
+        let prov = over_store(dir.path(), &couch.url());
+        let path = format!("{}/tests/data/kazoo/{kind}.http", env!("CARGO_MANIFEST_DIR"));
+        let begin = Instant::now();
+        let (calls, phones) = play(&prov, &std::fs::read_to_string(&path).expect("the exchange"));
+        println!(
+            "kazoo {kind} over CouchDB: {calls} calls, {phones} requests of phones, {} ms",
+            begin.elapsed().as_millis()
+        );
+        // dead, it is told to Kazoo, which tries again
+        drop(couch);
+        let head = format!("PUT /kazoo/{TOKEN}/api/accounts/a/000413aabb01 HTTP/1.1\nHost: p");
+        let (status, text) = prov.send(&head, b"{}");
+        assert_eq!((status, text.contains("\"code\":503")), (503, true), "{text}");
+    }
+}
+
 #[test]
 fn exchanges_and_the_configs_that_result() {
-    for kind in ["super_awesome_provisioner", "awesome_provisioner", "simple_provisioner", "provisioner_v5"] {
+    for kind in KINDS {
         let dir = folder();
         let prov = with_token(dir.path());
         let path = format!("{}/tests/data/kazoo/{kind}.http", env!("CARGO_MANIFEST_DIR"));

@@ -128,7 +128,7 @@ impl Storage for Writer {
 }
 
 /// Are they the same, whatever the order of the store's own fields?
-fn same(old: &Json, new: &Json) -> bool {
+pub(super) fn same(old: &Json, new: &Json) -> bool {
     let rest = |json: &Json| -> Vec<(String, Json)> {
         json.entries().iter().filter(|(k, _)| !OWN.contains(&k.as_str())).cloned().collect()
     };
