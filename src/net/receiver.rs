@@ -96,3 +96,54 @@ impl Receiver {
         self.done.try_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use crate::proto::http::{parse_request, Parsed};
+    use crate::provisioner::json::Json;
+    use crate::provisioner::storage::{Change, StorageError};
+    use std::sync::Mutex;
+
+    /// A store that hangs until it is let go.
+    struct Hanging(Arc<Mutex<()>>);
+
+    impl Storage for Hanging {
+        fn get(&self, _: &str, _: &str) -> Result<Option<Json>, StorageError> {
+            drop(self.0.lock().unwrap());
+            Ok(None)
+        }
+
+        fn update(
+            &self,
+            _: &str,
+            _: &str,
+            _: &mut dyn FnMut(Option<&Json>) -> Option<Json>,
+        ) -> Result<Change, StorageError> {
+            Err(StorageError::Down("it hangs".to_string()))
+        }
+    }
+
+    #[test]
+    fn calls_wait_for_the_store_within_bounds() {
+        let hangs = Arc::new(Mutex::new(()));
+        let receiver = Receiver::start(Arc::new(Hanging(hangs.clone())), None).unwrap();
+        let text = b"GET /kazoo/api/accounts/a HTTP/1.1\r\nHost: h\r\n\r\n";
+        let Ok(Parsed::Whole { request, .. }) = parse_request(text) else { panic!() };
+        let from = std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 1);
+        let call = |id| {
+            let asked = Asked { id, device: 0, from, request: request.clone() };
+            receiver.call(&asked, &["api", "accounts", "a"], b"", &Memory::default())
+        };
+        let hold = hangs.lock().unwrap();
+        // one is under way
+        let most = bounds::KAZOO_QUEUE as u64 + 1;
+        let refused: Vec<u16> = (0..most + 2).filter_map(|id| call(id).map(|done| done.status)).collect();
+        assert!((2..=3).contains(&refused.len()) && refused.iter().all(|s| *s == 503), "{refused:?}");
+        drop(hold);
+        let mut finished = 0;
+        while finished < most as usize - (refused.len() - 2) {
+            finished += receiver.finished().iter().filter(|f| f.done.status == 404).count();
+        }
+    }
+}

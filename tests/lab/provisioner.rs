@@ -93,8 +93,8 @@ fn office(mut put: impl FnMut(&str, &Value)) {
         "u1",
         &json!({"_id": "u1", "pvt_type": "user", "first_name": "Anna", "last_name": "Muster", "presence_id": "201"}),
     );
-    for i in 0..PHONES.len() {
-        put(PHONES[i].0, &device(i, "first"));
+    for (i, (brand, ..)) in PHONES.iter().enumerate() {
+        put(brand, &device(i, "first"));
     }
 }
 
