@@ -137,7 +137,7 @@ mod test {
         };
         let hold = hangs.lock().unwrap();
         // one is under way
-        let most = bounds::KAZOO_QUEUE as u64 + 1;
+        let most = bounds::KAZOO_QUEUE as u32 + 1;
         let refused: Vec<u16> = (0..most + 2).filter_map(|id| call(id).map(|done| done.status)).collect();
         assert!((2..=3).contains(&refused.len()) && refused.iter().all(|s| *s == 503), "{refused:?}");
         drop(hold);
