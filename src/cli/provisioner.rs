@@ -7,7 +7,7 @@ use crate::net::provisioner::Serving;
 use crate::net::store::Store;
 use log::LevelFilter;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 /// Where it listens unless told: a reverse proxy with TLS stands before it.
 const LISTEN: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8481);
@@ -31,10 +31,15 @@ pub(super) fn run(args: &Args) -> i32 {
             return USAGE;
         }
     };
+    let proxies = args.words.get("proxy").map_or("", String::as_str);
+    let Ok(proxies) = proxies.split(',').filter(|p| !p.is_empty()).map(|p| p.trim().parse()).collect() else {
+        eprintln!("phoneprov: --proxy needs addresses of reverse proxies: 192.0.2.1,192.0.2.2");
+        return USAGE;
+    };
     setup::log(if args.verbose { LevelFilter::Debug } else { LevelFilter::Info });
     super::harden::harden();
     room_for_connections();
-    match start(&store, listen, args.json) {
+    match start(&store, listen, proxies, args.json) {
         Ok(serving) => {
             log::info!("provisioner: phoneprov {} at http://{}", env!("CARGO_PKG_VERSION"), serving.address());
             serving.run();
@@ -56,7 +61,7 @@ fn room_for_connections() {
     }
 }
 
-fn start(named: &str, listen: SocketAddrV4, json: bool) -> Result<Serving, String> {
+fn start(named: &str, listen: SocketAddrV4, proxies: Vec<IpAddr>, json: bool) -> Result<Serving, String> {
     let (store, troubles) = Store::open(named, true, store::told(json))?;
     troubles.iter().for_each(|t| log::warn!("store: {t}"));
     let counts = store.documents().counts();
@@ -69,5 +74,5 @@ fn start(named: &str, listen: SocketAddrV4, json: bool) -> Result<Serving, Strin
         counts.templates
     );
     let signals = run::signals().map_err(|e| format!("cannot catch signals: {e}"))?;
-    Serving::start(store, listen, signals)
+    Serving::start(store, listen, proxies, signals)
 }

@@ -7,9 +7,10 @@ use crate::bounds;
 use crate::core::agent::{Asked, Device};
 use crate::proto::http::ResponseHead;
 use crate::provisioner::answer::{Outcome, Provisioner, Refusal};
+use crate::provisioner::guesses::client;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use std::io::Read;
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddrV4};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ pub struct Serving {
     server: Server,
     store: Store,
     provisioner: Provisioner,
+    /// Whose `X-Forwarded-For` is believed, beside loopback's.
+    proxies: Vec<IpAddr>,
     signals: Signals,
     started: Instant,
     look_at: Instant,
@@ -29,11 +32,16 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Listens; port 0 is any free one.
+    /// Listens; port 0 is any free one. `proxies` are reverse proxies on other machines.
     ///
     /// # Errors
     /// The address cannot be had.
-    pub fn start(store: Store, listen: SocketAddrV4, signals: Signals) -> Result<Serving, String> {
+    pub fn start(
+        store: Store,
+        listen: SocketAddrV4,
+        proxies: Vec<IpAddr>,
+        signals: Signals,
+    ) -> Result<Serving, String> {
         let mut server = Server::new(Limits {
             connections: bounds::PROVISIONER_CONNECTIONS,
             per_address: bounds::PROVISIONER_PER_ADDRESS,
@@ -48,6 +56,7 @@ impl Serving {
             server,
             store,
             provisioner: Provisioner::default(),
+            proxies,
             signals,
             started: now,
             look_at: now + WATCH,
@@ -109,14 +118,16 @@ impl Serving {
     fn answer(&mut self, asked: Asked, next: &mut Vec<Asked>) {
         let now = Instant::now();
         let since = now.saturating_duration_since(self.started);
-        let answer = self.provisioner.answer(&asked.request, self.store.documents(), since);
+        let names: Vec<&str> = asked.request.all("x-forwarded-for").collect();
+        let client = client(*asked.from.ip(), &names, &self.proxies);
+        let answer = self.provisioner.answer_to(Some(client), &asked.request, self.store.documents(), since);
         match &answer.outcome {
             // each of these may be somebody who tries passwords, or a mistake in the store
             Outcome::Refused(_, Refusal::Password | Refusal::NoTemplate(_) | Refusal::BadTemplate(..)) => {
-                log::warn!("{}: {}", asked.from.ip(), answer.outcome);
+                log::warn!("{client}: {}", answer.outcome);
             }
-            Outcome::Config(..) | Outcome::Refused(..) => log::info!("{}: {}", asked.from.ip(), answer.outcome),
-            _ => log::debug!("{}: {}", asked.from.ip(), answer.outcome),
+            Outcome::Config(..) | Outcome::Refused(..) => log::info!("{client}: {}", answer.outcome),
+            _ => log::debug!("{client}: {}", answer.outcome),
         }
         let mut head = ResponseHead::new(answer.status);
         for (name, value) in &answer.headers {
