@@ -152,6 +152,14 @@ pub const RELOAD_SECONDS: u64 = 60;
 pub const PROVISIONER_PAUSE: std::time::Duration = std::time::Duration::from_secs(6);
 /// Phones whose last answer the provisioner remembers: 5,000 requests a second for as long as the pause.
 pub const PROVISIONER_RECENT: usize = 32 * 1024;
+/// Wrong passwords that an address may try at once: an office of that many phones has got another one.
+pub const PROVISIONER_GUESSES: u32 = 100;
+/// After them, one each time: 14,400 a day.
+pub const PROVISIONER_GUESS_PAUSE: std::time::Duration = std::time::Duration::from_secs(6);
+/// Addresses whose wrong passwords are remembered.
+pub const PROVISIONER_GUESS_SOURCES: usize = 16 * 1024;
+/// Phones that are known to have had the right password at an address.
+pub const PROVISIONER_GOOD: usize = 100_000;
 /// Open connections of the provisioner: agents and phones of many offices.
 pub const PROVISIONER_CONNECTIONS: usize = 1024;
 /// Of these, from one address: a reverse proxy, or an office behind NAT, has all of its phones there.

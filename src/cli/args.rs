@@ -21,6 +21,7 @@ const WORDS: &[&str] = &[
     "file",
     "host",
     "listen",
+    "proxy",
     "brand",
     "family",
     "model",

@@ -168,7 +168,7 @@ const VERBS: &[Verb] = &[
         name: "provisioner",
         args: "--store DIR|URL,... [--listen ADDRESS:PORT]",
         help: "serve phones and web UIs from a store, in the foreground; logs to stderr",
-        options: &["store", "store-file", "listen", "files", "kazoo-token-file", "kazoo-allow", "kazoo-urlpass-file", "verbose"],
+        options: &["store", "store-file", "listen", "proxy", "files", "kazoo-token-file", "kazoo-allow", "kazoo-urlpass-file", "verbose"],
         run: provisioner::run,
     },
     #[cfg(feature = "provisioner")]

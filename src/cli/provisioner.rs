@@ -12,7 +12,7 @@ use log::LevelFilter;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use std::fs::File;
 use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,11 @@ pub(super) fn run(args: &Args) -> i32 {
             return USAGE;
         }
     };
+    let proxies = args.words.get("proxy").map_or("", String::as_str);
+    let Ok(proxies) = proxies.split(',').filter(|p| !p.is_empty()).map(|p| p.trim().parse()).collect() else {
+        eprintln!("phoneprov: --proxy needs addresses of reverse proxies: 192.0.2.1,192.0.2.2");
+        return USAGE;
+    };
     let kazoo = match kazoo(args) {
         Ok(kazoo) => kazoo,
         Err(why) => {
@@ -50,7 +55,7 @@ pub(super) fn run(args: &Args) -> i32 {
     room_for_connections();
     let files = args.words.get("files").map(PathBuf::from);
     let files = files.or_else(|| (!is_couch(&store)).then(|| Path::new(&store).join(shared::FOLDER)));
-    let serving = start(&store, listen, args.json).and_then(|serving| {
+    let serving = start(&store, listen, proxies, args.json).and_then(|serving| {
         let serving = match files {
             Some(folder) => serving.with_files(folder),
             None => serving,
@@ -120,7 +125,7 @@ fn secret(file: &str) -> Result<String, String> {
 /// Bytes of a file of secrets: hundreds of them.
 const SECRETS: u64 = 64 * 1024;
 
-fn start(named: &str, listen: SocketAddrV4, json: bool) -> Result<Serving, String> {
+fn start(named: &str, listen: SocketAddrV4, proxies: Vec<IpAddr>, json: bool) -> Result<Serving, String> {
     let (store, troubles) = Store::open(named, true, store::told(json))?;
     troubles.iter().for_each(|t| log::warn!("store: {t}"));
     let counts = store.documents().counts();
@@ -133,5 +138,5 @@ fn start(named: &str, listen: SocketAddrV4, json: bool) -> Result<Serving, Strin
         counts.templates
     );
     let signals = run::signals().map_err(|e| format!("cannot catch signals: {e}"))?;
-    Serving::start(store, listen, signals)
+    Serving::start(store, listen, proxies, signals)
 }

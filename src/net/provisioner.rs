@@ -9,12 +9,13 @@ use crate::core::agent::{Asked, Device};
 use crate::core::answer::RequestId;
 use crate::proto::http::{parse_range, Request, ResponseHead};
 use crate::provisioner::answer::{Outcome, Provisioner, Refusal};
+use crate::provisioner::guesses::client;
 use crate::provisioner::kazoo::access::{Access, Denied};
 use crate::provisioner::kazoo::perform::{failed, Done};
 use crate::provisioner::shared::{self, Opened};
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use std::io::Read;
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ pub struct Serving {
     server: Server,
     store: Store,
     provisioner: Provisioner,
+    /// Whose `X-Forwarded-For` is believed, beside loopback's.
+    proxies: Vec<IpAddr>,
     signals: Signals,
     started: Instant,
     look_at: Instant,
@@ -39,11 +42,16 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Listens; port 0 is any free one.
+    /// Listens; port 0 is any free one. `proxies` are reverse proxies on other machines.
     ///
     /// # Errors
     /// The address cannot be had.
-    pub fn start(store: Store, listen: SocketAddrV4, signals: Signals) -> Result<Serving, String> {
+    pub fn start(
+        store: Store,
+        listen: SocketAddrV4,
+        proxies: Vec<IpAddr>,
+        signals: Signals,
+    ) -> Result<Serving, String> {
         let mut server = Server::new(Limits {
             connections: bounds::PROVISIONER_CONNECTIONS,
             per_address: bounds::PROVISIONER_PER_ADDRESS,
@@ -58,6 +66,7 @@ impl Serving {
             server,
             store,
             provisioner: Provisioner::default(),
+            proxies,
             signals,
             started: now,
             look_at: now + WATCH,
@@ -81,11 +90,13 @@ impl Serving {
     pub fn with_kazoo(mut self, access: Access, urlpass: Option<String>) -> Result<Serving, String> {
         let receiver = Receiver::start(self.store.storage(), urlpass);
         self.receiver = Some(receiver.map_err(|e| format!("cannot start a thread: {e}"))?);
-        let of = access.clone();
+        let (of, proxies) = (access.clone(), self.proxies.clone());
         // nobody else's body is worth a byte
-        self.server.take_bodies(Box::new(move |request, from| match of.path(request, from) {
-            Some(Ok(_)) => bounds::KAZOO_BODY,
-            _ => 0,
+        self.server.take_bodies(Box::new(move |request, from| {
+            match of.path(request, sender(request, from, &proxies)) {
+                Some(Ok(_)) => bounds::KAZOO_BODY,
+                _ => 0,
+            }
         }));
         self.access = access;
         Ok(self)
@@ -151,19 +162,20 @@ impl Serving {
 
     fn answer(&mut self, asked: Asked, next: &mut Vec<Asked>) {
         let now = Instant::now();
-        if let Some(path) = self.access.path(&asked.request, *asked.from.ip()) {
+        let client = sender(&asked.request, *asked.from.ip(), &self.proxies);
+        if let Some(path) = self.access.path(&asked.request, client) {
             let path = path.map(|p| p.into_iter().map(str::to_string).collect::<Vec<_>>());
-            return self.call(&asked, path, next);
+            return self.call(&asked, client, path, next);
         }
         let since = now.saturating_duration_since(self.started);
-        let answer = self.provisioner.answer(&asked.request, self.store.documents(), since);
+        let answer = self.provisioner.answer_to(Some(client), &asked.request, self.store.documents(), since);
         match &answer.outcome {
             // each of these may be somebody who tries passwords, or a mistake in the store
             Outcome::Refused(_, Refusal::Password | Refusal::NoTemplate(_) | Refusal::BadTemplate(..)) => {
-                log::warn!("{}: {}", asked.from.ip(), answer.outcome);
+                log::warn!("{client}: {}", answer.outcome);
             }
-            Outcome::Config(..) | Outcome::Refused(..) => log::info!("{}: {}", asked.from.ip(), answer.outcome),
-            _ => log::debug!("{}: {}", asked.from.ip(), answer.outcome),
+            Outcome::Config(..) | Outcome::Refused(..) => log::info!("{client}: {}", answer.outcome),
+            _ => log::debug!("{client}: {}", answer.outcome),
         }
         if let Outcome::File(name) = &answer.outcome {
             if let Some(opened) = self.files.as_deref().and_then(|folder| shared::open(folder, name)) {
@@ -180,13 +192,12 @@ impl Serving {
     }
 
     /// A call of Kazoo's, if it may be one.
-    fn call(&mut self, asked: &Asked, path: Result<Vec<String>, Denied>, next: &mut Vec<Asked>) {
-        let from = asked.from.ip();
+    fn call(&mut self, asked: &Asked, from: IpAddr, path: Result<Vec<String>, Denied>, next: &mut Vec<Asked>) {
         let body = self.server.body(asked.id);
         let done = match (path, &self.receiver) {
             (Ok(path), Some(receiver)) => {
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                match receiver.call(asked, &path, &body, self.store.documents()) {
+                match receiver.call(asked, from, &path, &body, self.store.documents()) {
                     Some(done) => done,
                     None => return,
                 }
@@ -233,6 +244,12 @@ impl Serving {
         }
         self.look_at = Instant::now() + WATCH;
     }
+}
+
+/// Whose request it is, behind what proxies there are.
+fn sender(request: &Request, from: Ipv4Addr, proxies: &[IpAddr]) -> IpAddr {
+    let names: Vec<&str> = request.all("x-forwarded-for").collect();
+    client(from, &names, proxies)
 }
 
 /// Head and body for a file, or a part of it.

@@ -11,6 +11,7 @@ use crate::provisioner::kazoo::perform::{failed, perform, plan, Done, Work};
 use crate::provisioner::memory::Memory;
 use crate::provisioner::storage::Storage;
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{channel, sync_channel, Receiver as Channel, SyncSender};
@@ -66,7 +67,14 @@ impl Receiver {
     }
 
     /// A call that may be one. `None`: the answer comes later, out of [`Receiver::finished`].
-    pub(crate) fn call(&self, asked: &Asked, path: &[&str], body: &[u8], documents: &Memory) -> Option<Done> {
+    pub(crate) fn call(
+        &self,
+        asked: &Asked,
+        from: IpAddr,
+        path: &[&str],
+        body: &[u8],
+        documents: &Memory,
+    ) -> Option<Done> {
         let query = split_target(&asked.request.target).and_then(|(_, query)| query).unwrap_or_default();
         let call = match kazoo::read(&asked.request.method, path, query, body) {
             Ok(call) => call,
@@ -80,7 +88,7 @@ impl Receiver {
             Ok(work) => work,
             Err(done) => return Some(done),
         };
-        let job = Job { id: asked.id, from: asked.from.ip().to_string(), mac, work };
+        let job = Job { id: asked.id, from: from.to_string(), mac, work };
         match self.jobs.try_send(job) {
             Ok(()) => None,
             Err(_) => {
@@ -133,7 +141,7 @@ mod test {
         let from = std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 1);
         let call = |id| {
             let asked = Asked { id, device: 0, from, request: request.clone() };
-            receiver.call(&asked, &["api", "accounts", "a"], b"", &Memory::default())
+            receiver.call(&asked, IpAddr::V4(*from.ip()), &["api", "accounts", "a"], b"", &Memory::default())
         };
         let hold = hangs.lock().unwrap();
         // one is under way

@@ -1,6 +1,7 @@
 //! From a request to its answer. No clock and no socket: the time is an argument.
 
 use super::documents::{Device, Documents, Template};
+use super::guesses::Guesses;
 use super::limit::Recent;
 use super::phone::{Brand, Line, Phone};
 use super::xml::BadName;
@@ -9,6 +10,7 @@ use crate::bounds;
 use crate::proto::http::{split_target, Request};
 use crate::proto::mac::{Mac, MacPattern};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +62,8 @@ pub enum Refusal {
     Disabled,
     /// The password is wrong.
     Password,
+    /// There were too many wrong ones from its address: this one was not looked at.
+    Guesses,
     /// It was answered a moment ago.
     TooSoon,
     /// There is no such template: its id.
@@ -79,6 +83,7 @@ impl fmt::Display for Refusal {
             Refusal::NoAccount => f.write_str("the device's account is missing (pvt_account_id)"),
             Refusal::Disabled => f.write_str("provision_enabled of the account is not true, or it has no urlpass"),
             Refusal::Password => f.write_str("wrong password"),
+            Refusal::Guesses => f.write_str("too many wrong passwords from its address"),
             Refusal::TooSoon => f.write_str("answered less than 6 s ago"),
             Refusal::NoTemplate(id) => write!(f, "there is no template {}", id.escape_debug()),
             Refusal::BadTemplate(id, why) => write!(f, "template {}: {why}", id.escape_debug()),
@@ -182,12 +187,14 @@ struct Asked<'a> {
     phonetyp: Option<&'a str>,
     pass: String,
     host: String,
+    from: Option<IpAddr>,
 }
 
-/// Answers requests. What it remembers is when phones were last answered.
+/// Answers requests. What it remembers is when phones were last answered, and who has tried wrong passwords.
 #[derive(Default)]
 pub struct Provisioner {
     recent: Recent,
+    guesses: Guesses,
     /// The password for all that is asked.
     pass: Option<String>,
 }
@@ -195,7 +202,7 @@ pub struct Provisioner {
 impl Provisioner {
     /// For an agent in the same program, which asks with this password, and as often as it likes.
     pub fn in_process(pass: &str) -> Provisioner {
-        Provisioner { recent: Recent::default(), pass: Some(pass.to_string()) }
+        Provisioner { pass: Some(pass.to_string()), ..Provisioner::default() }
     }
 
     /// This phone's configuration has changed, or with `None` that of any: its next request is answered, however soon it
@@ -207,8 +214,19 @@ impl Provisioner {
         }
     }
 
-    /// The answer to a request at `now` (a clock that only goes on).
+    /// The answer to a request of this program itself at `now` (a clock that only goes on).
     pub fn answer(&mut self, request: &Request, documents: &dyn Documents, now: Duration) -> Answer {
+        self.answer_to(None, request, documents, now)
+    }
+
+    /// The answer to a request of this address, which may not try any number of passwords.
+    pub fn answer_to(
+        &mut self,
+        from: Option<IpAddr>,
+        request: &Request,
+        documents: &dyn Documents,
+        now: Duration,
+    ) -> Answer {
         let Some((path, query)) = split_target(&request.target) else { return not_found() };
         let query = Query::read(query.unwrap_or_default());
         let below = path.strip_prefix("/provisioner").unwrap_or(path);
@@ -240,6 +258,7 @@ impl Provisioner {
             phonetyp: query.get("phonetyp"),
             pass: self.pass.as_deref().or(query.get("pass")).unwrap_or_default().to_string(),
             host,
+            from,
         };
         let as_written = asked_mac.unwrap_or_default().to_string();
         match self.phone(&asked, &as_written, documents, now) {
@@ -274,8 +293,16 @@ impl Provisioner {
         if !asked.brand.has(mac) {
             return Err(refused(Refusal::Oui));
         }
-        let phone = phone(documents, Some(asked.brand), mac, (&asked.host, asked.agent), Access::Password(&asked.pass))
-            .map_err(refused)?;
+        if asked.from.is_some_and(|from| !self.guesses.may_try(from, mac, now)) {
+            return Err(refused(Refusal::Guesses));
+        }
+        let phone = phone(documents, Some(asked.brand), mac, (&asked.host, asked.agent), Access::Password(&asked.pass));
+        match (asked.from, &phone) {
+            (Some(from), Ok(_)) => self.guesses.right(from, mac),
+            (Some(from), Err(Refusal::Password)) => self.guesses.wrong(from, now),
+            _ => {}
+        }
+        let phone = phone.map_err(refused)?;
         if asked.file == File::Boot {
             let boot = render::boot(&phone);
             return Ok(plain(boot.content_type, boot.body, Outcome::Other));

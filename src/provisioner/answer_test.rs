@@ -209,3 +209,25 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn an_address_cannot_try_any_number_of_passwords() {
+    let mut provisioner = Provisioner::default();
+    let now = Duration::from_secs(100);
+    let mut ask = |from: &str, mac: &str, pass: &str| {
+        let target = format!("/prov/mitel/{mac}.cfg?pass={pass}");
+        let from = Some(from.parse().unwrap());
+        provisioner.answer_to(from, &request(&target, MITEL), &memory(), now).outcome
+    };
+    let refused = |outcome: Outcome| match outcome {
+        Outcome::Refused(_, why) => Some(why),
+        _ => None,
+    };
+    for _ in 0..bounds::PROVISIONER_GUESSES {
+        assert_eq!(refused(ask("192.0.2.1", "00085DAABBCC", "wrong")), Some(Refusal::Password));
+    }
+    for pass in ["wrong", "right"] {
+        assert_eq!(refused(ask("192.0.2.1", "00085DAABBCC", pass)), Some(Refusal::Guesses), "{pass}");
+    }
+    assert_eq!(refused(ask("192.0.2.2", "00085DAABBCC", "right")), None, "nobody else is locked out");
+}

@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::storage::{names, read, Files};
 use crate::bounds;
 use std::collections::HashMap;
-use std::fs::{self, Metadata};
+use std::fs::{self, Metadata, ReadDir};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub struct Folder {
     files: HashMap<PathBuf, Seen>,
     /// Folders that this round has still to look at, with their depth.
     left: Vec<(PathBuf, usize)>,
+    /// The folder that is being looked at, with its depth.
+    at: Option<(ReadDir, usize)>,
     round: u32,
     /// Could all folders of this round be read? What is in one that could not is not taken for removed.
     whole: bool,
@@ -71,6 +73,7 @@ impl Folder {
             memory: Memory::shipped(),
             files: HashMap::new(),
             left: Vec::new(),
+            at: None,
             round: 0,
             whole: true,
             room,
@@ -85,7 +88,7 @@ impl Folder {
         &self.memory
     }
 
-    /// To write into it. What is written is in the index with the next [`Folder::look`].
+    /// To write into it. What is written is in the index with the next [`Folder::look`], however large the folder is.
     pub fn storage(&self) -> &Arc<Files> {
         &self.storage
     }
@@ -93,15 +96,49 @@ impl Folder {
     /// Looks at the next files, about so many, and takes in what has changed; round after round. True when a round has
     /// ended.
     pub fn look(&mut self, most: usize, looked: &mut Looked) -> bool {
-        if self.left.is_empty() {
+        // what this program itself has written is not waited for
+        for path in self.storage.written() {
+            self.one(path, looked);
+        }
+        if self.left.is_empty() && self.at.is_none() {
             self.round = self.round.wrapping_add(1);
             self.whole = true;
             self.left.push((self.root.clone(), 0));
         }
         let mut count = 0usize;
-        while let Some((folder, depth)) = self.left.pop() {
-            count = count.saturating_add(1 + self.look_at(&folder, depth, looked));
-            if count >= most && !self.left.is_empty() {
+        loop {
+            if self.at.is_none() {
+                let Some((folder, depth)) = self.left.pop() else { break };
+                match fs::read_dir(folder) {
+                    Ok(entries) => self.at = Some((entries, depth)),
+                    // gone since its parent was read is told by the next round
+                    Err(_) => self.whole = false,
+                }
+                count += 1;
+            }
+            let Some((entries, depth)) = &mut self.at else { continue };
+            let depth = *depth;
+            let Some(entry) = entries.next() else {
+                self.at = None;
+                continue;
+            };
+            let Ok(entry) = entry else {
+                self.whole = false;
+                continue;
+            };
+            count += 1;
+            if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                if let Ok(metadata) = entry.metadata() {
+                    if metadata.is_dir() {
+                        if depth + 1 < bounds::PROVISIONER_DEPTH {
+                            self.left.push((entry.path(), depth + 1));
+                        }
+                    } else {
+                        self.file(entry.path(), &metadata, looked);
+                    }
+                }
+            }
+            if count >= most {
                 return false;
             }
         }
@@ -121,47 +158,25 @@ impl Folder {
 
     /// Looks at one document at once: it may have been written, or removed, a moment ago.
     pub fn look_at_document(&mut self, database: &str, id: &str, looked: &mut Looked) {
-        let Ok(path) = self.storage.path(database, id) else { return };
-        match fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_file() => self.file(path, &metadata, looked),
-            _ => {
-                if let Some(seen) = self.files.remove(&path) {
-                    self.memory.remove(&seen.database, &seen.id);
-                    looked.changed += 1;
-                }
-            }
+        if let Ok(path) = self.storage.path(database, id) {
+            self.one(path, looked);
         }
     }
 
-    fn look_at(&mut self, folder: &Path, depth: usize, looked: &mut Looked) -> usize {
-        let Ok(entries) = fs::read_dir(folder) else {
-            // gone since its parent was read is told by the next round
-            self.whole = false;
-            return 0;
-        };
-        let mut count = 0;
-        for entry in entries {
-            let Ok(entry) = entry else {
-                self.whole = false;
-                continue;
-            };
-            count += 1;
-            if entry.file_name().as_encoded_bytes().starts_with(b".") {
-                continue;
-            }
-            let (path, Ok(metadata)) = (entry.path(), entry.metadata()) else { continue };
-            if metadata.is_dir() {
-                if depth + 1 < bounds::PROVISIONER_DEPTH {
-                    self.left.push((path, depth + 1));
-                }
-            } else if metadata.is_file() && path.extension().is_some_and(|e| e == "json") {
-                self.file(path, &metadata, looked);
-            }
+    /// Takes in one file as it is now, or that it is gone.
+    fn one(&mut self, path: PathBuf, looked: &mut Looked) {
+        if let Ok(metadata) = fs::symlink_metadata(&path) {
+            self.file(path, &metadata, looked);
+        } else if let Some(seen) = self.files.remove(&path) {
+            self.memory.remove(&seen.database, &seen.id);
+            looked.changed += 1;
         }
-        count
     }
 
     fn file(&mut self, path: PathBuf, metadata: &Metadata, looked: &mut Looked) {
+        if !metadata.is_file() || path.extension().is_none_or(|e| e != "json") {
+            return;
+        }
         let stamp = stamp(metadata);
         let round = self.round;
         let known = self.files.len();

@@ -4,7 +4,6 @@ use super::super::memory::{Counts, TEMPLATES};
 use super::super::storage::Storage;
 use super::*;
 use crate::proto::mac::Mac;
-use std::fs::File;
 
 const MAC: Mac = Mac([0, 4, 0x13, 0xaa, 0xbb, 0xcc]);
 
@@ -163,15 +162,35 @@ fn folders_are_only_so_deep() {
 fn a_look_comes_to_an_end_before_its_round_does() {
     let dir = tempfile::tempdir().unwrap();
     let (mut folder, _) = Folder::open(dir.path()).unwrap();
-    for n in 0..3 {
-        folder.storage().put(&format!("account{n}"), "d", &device("one")).unwrap();
-        for other in 0..bounds::PROVISIONER_WATCH / 2 {
-            File::create(dir.path().join(format!("account{n}/{other}.txt"))).unwrap();
-        }
+    let flat = dir.path().join("account/a");
+    fs::create_dir_all(&flat).unwrap();
+    for n in 0..bounds::PROVISIONER_WATCH * 2 {
+        fs::write(flat.join(format!("d{n}.json")), "{}").unwrap();
     }
+    // one folder, and still in pieces
     let mut looked = Looked::default();
     assert!(!folder.look(bounds::PROVISIONER_WATCH, &mut looked));
-    assert_eq!(looked.changed, 2);
+    assert!(looked.changed > 0 && looked.changed <= bounds::PROVISIONER_WATCH, "{}", looked.changed);
+    assert!(!folder.look(bounds::PROVISIONER_WATCH, &mut looked));
     assert!(folder.look(bounds::PROVISIONER_WATCH, &mut looked));
-    assert_eq!(looked.changed, 3);
+    assert_eq!(looked.changed, bounds::PROVISIONER_WATCH * 2);
+}
+
+#[test]
+fn what_the_program_writes_is_there_with_the_next_look() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut folder, _) = Folder::open(dir.path()).unwrap();
+    for n in 0..100 {
+        folder.storage().put("account/a", &format!("x{n}"), &Json::Null).unwrap();
+    }
+    look(&mut folder);
+    folder.storage().put("account/b", "d", &device("one")).unwrap();
+    let mut looked = Looked::default();
+    assert!(!folder.look(1, &mut looked), "not a whole round");
+    assert_eq!((looked.changed, folder.documents().devices(MAC).len()), (1, 1));
+    folder.storage().delete("account/b", "d").unwrap();
+    folder.look(1, &mut looked);
+    assert_eq!((looked.changed, folder.documents().devices(MAC).len()), (2, 0));
+    look(&mut folder);
+    assert_eq!(look(&mut folder), Looked::default());
 }

@@ -98,6 +98,9 @@ impl Documents for Watched<'_> {
     fn template(&self, id: &str) -> Option<Arc<Template>> {
         self.0.template(id)
     }
+    fn by_model(&self, brand: &str, model: &str) -> Option<Arc<Template>> {
+        self.0.by_model(brand, model)
+    }
     fn tree(&self) -> Option<Arc<Json>> {
         self.0.tree()
     }

@@ -37,6 +37,7 @@ fn server() -> Option<&'static PathBuf> {
     }
 }
 
+#[allow(dead_code)] // not every test that has this file needs all of it
 impl Couch {
     /// An empty one at a free port; `user` is `name:password`.
     pub fn start(user: Option<&str>) -> Option<Couch> {
@@ -67,7 +68,6 @@ impl Couch {
     }
 
     /// Status and body of a request.
-    #[allow(dead_code)] // not by every test that has this file
     pub fn request(&self, method: &str, target: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -84,7 +84,6 @@ impl Couch {
     }
 
     /// Gone at once, as by a power cut.
-    #[allow(dead_code)]
     pub fn kill(mut self) -> u16 {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

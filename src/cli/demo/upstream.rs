@@ -33,7 +33,7 @@ impl Upstream {
         reload.set_nonblocking(true)?;
         let (store, _) = Store::open(&store.display().to_string(), false, |_| {}).map_err(io::Error::other)?;
         let listen = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
-        let serving = Serving::start(store, listen, Signals { end, reload }).map_err(io::Error::other)?;
+        let serving = Serving::start(store, listen, Vec::new(), Signals { end, reload }).map_err(io::Error::other)?;
         let address = SocketAddr::V4(serving.address());
         let thread = std::thread::Builder::new().name("upstream".into()).spawn(move || serving.run())?;
         Ok(Upstream { address, end: raise_end, _reload: raise_reload, thread: Some(thread) })

@@ -4,7 +4,7 @@
 use super::super::answer::same;
 use super::{is_call, PREFIX};
 use crate::proto::http::{split_target, Request};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Shorter tokens are refused: they may be tried as often as requests come.
 const SHORTEST: usize = 16;
@@ -42,7 +42,7 @@ impl Access {
     }
 
     /// The segments of a call's path behind the token. `None`: the request is no call at all.
-    pub fn path<'a>(&self, request: &'a Request, from: Ipv4Addr) -> Option<Result<Vec<&'a str>, Denied>> {
+    pub fn path<'a>(&self, request: &'a Request, from: IpAddr) -> Option<Result<Vec<&'a str>, Denied>> {
         let (path, _) = split_target(&request.target)?;
         let mut path: Vec<&str> = path.strip_prefix(PREFIX)?.split('/').collect();
         // `…/accounts/ID/` is how Kazoo writes an account's own
@@ -58,7 +58,10 @@ impl Access {
         // a page in a browser of somebody who is at such an address is not him
         let by_address = in_path.is_none()
             && request.header("origin").is_none()
-            && self.from.iter().any(|(net, bits)| masked(from, *bits) == masked(*net, *bits));
+            && self
+                .from
+                .iter()
+                .any(|(net, bits)| matches!(from, IpAddr::V4(v4) if masked(v4, *bits) == masked(*net, *bits)));
         Some(if by_token || by_address { Ok(path) } else { Err(Denied) })
     }
 }

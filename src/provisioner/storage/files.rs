@@ -15,12 +15,14 @@ pub struct Files {
     root: PathBuf,
     /// One change at a time, from what is read to what is written.
     writing: Mutex<()>,
+    /// Files that were changed since somebody asked for them.
+    written: Mutex<Vec<PathBuf>>,
 }
 
 impl Files {
     /// The store in this folder.
     pub fn at(root: &Path) -> Files {
-        Files { root: root.to_path_buf(), writing: Mutex::new(()) }
+        Files { root: root.to_path_buf(), writing: Mutex::new(()), written: Mutex::default() }
     }
 
     /// The file of a document that is written. Others may have put it into a file of another name.
@@ -36,6 +38,18 @@ impl Files {
         path.extend(folders);
         path.push(format!("{last}.json"));
         Ok(path)
+    }
+
+    /// The files that were written or removed since this was last called: at most so many that looking at all would not be as good.
+    pub(in crate::provisioner) fn written(&self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.written.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, path: &Path) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.len() < bounds::PROVISIONER_WATCH {
+            written.push(path.to_path_buf());
+        }
     }
 
     fn write(&self, path: &Path, text: &str) -> Result<(), StorageError> {
@@ -90,10 +104,14 @@ impl Storage for Files {
     ) -> Result<Change, StorageError> {
         let path = self.path(database, id)?;
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = |change: Change| {
+            self.note(&path);
+            change
+        };
         let old = self.get(database, id)?;
         match change(old.as_ref()).map(|new| next(old.as_ref(), new)) {
             None if old.is_none() => Ok(Change::Same),
-            None => self.remove(&path).map(|()| Change::Deleted),
+            None => self.remove(&path).map(|()| done(Change::Deleted)),
             new if new == old => Ok(Change::Same),
             Some(new) => {
                 let text = new.to_pretty();
@@ -104,7 +122,7 @@ impl Storage for Files {
                         bounds::PROVISIONER_DOCUMENT
                     )));
                 }
-                self.write(&path, &text).map(|()| if old.is_some() { Change::Replaced } else { Change::New })
+                self.write(&path, &text).map(|()| done(if old.is_some() { Change::Replaced } else { Change::New }))
             }
         }
     }
