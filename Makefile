@@ -40,7 +40,7 @@ audit:
 	else echo "audit: known weaknesses were not checked: the advisory database cannot be fetched here"; fi
 
 unit:
-	cargo test --lib --bins --test store --test dhcp_apply --test package --test golden --test provisioner
+	cargo test --lib --bins --test store --test dhcp_apply --test package --test golden --test provisioner --test couch
 	cargo test --doc
 
 lab:

@@ -33,6 +33,8 @@ pub struct Cluster {
     client: Client,
     nodes: Vec<Node>,
     current: AtomicUsize,
+    /// For a whole answer.
+    answer: Duration,
 }
 
 /// Why a node has no answer.
@@ -69,7 +71,8 @@ impl Cluster {
             return Err("the store has no node; name one: http://user:password@host:5984".to_string());
         }
         let client = Client::new(None)?.with_stall(Duration::from_secs(bounds::COUCH_SECONDS));
-        Ok(Cluster { client, nodes, current: AtomicUsize::new(0) })
+        let answer = Duration::from_secs(bounds::COUCH_ANSWER_SECONDS);
+        Ok(Cluster { client, nodes, current: AtomicUsize::new(0), answer })
     }
 
     /// The nodes in the order in which they are tried now.
@@ -127,14 +130,14 @@ impl Cluster {
             status: 0,
             rows: Rows::new(usize::try_from(bounds::PROVISIONER_DOCUMENT).unwrap_or(usize::MAX) + AROUND_DOCUMENT),
             each: rows,
-            until: Instant::now() + Duration::from_secs(bounds::COUCH_ANSWER_SECONDS),
+            until: Instant::now() + self.answer,
         };
         let job = self.job(node, target, seconds);
         let result = self.client.send(&job, sent, &mut taking);
         let (status, around) = (taking.status, taking.rows.end());
         match result {
             Err(FetchError::Stopped) => {
-                return Err(Trouble::Down(format!("no whole answer within {} s", bounds::COUCH_ANSWER_SECONDS)));
+                return Err(Trouble::Down(format!("no whole answer within {} s", self.answer.as_secs())));
             }
             Err(why) => return Err(Trouble::Down(why.to_string())),
             Ok(_) => {}
@@ -184,3 +187,6 @@ impl Sink for Taking<'_, '_> {
         Instant::now() < self.until
     }
 }
+
+#[cfg(test)]
+mod test;

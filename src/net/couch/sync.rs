@@ -139,7 +139,7 @@ pub(super) struct Sync {
     letters: SyncSender<Letter>,
     waker: Waker,
     told: Box<dyn FnMut(&Status) + Send>,
-    databases: BTreeMap<String, Database>,
+    pub(super) databases: BTreeMap<String, Database>,
     totals: Totals,
     /// May `_dbs_info` be asked?
     infos: bool,
@@ -253,7 +253,7 @@ impl Sync {
     }
 
     /// Which databases there are. Those that are gone are forgotten.
-    fn names(&mut self, node: usize) -> Result<(), Trouble> {
+    pub(super) fn names(&mut self, node: usize) -> Result<(), Trouble> {
         let mut names = BTreeSet::new();
         let mut more = false;
         self.cluster.ask(node, "/_all_dbs", &Sent::Get, &mut |row| {
