@@ -43,7 +43,7 @@ audit:
 	else echo "audit: known weaknesses were not checked: the advisory database cannot be fetched here"; fi
 
 unit:
-	cargo test --lib --bins --test store --test dhcp_apply --test qos_apply --test rpcd --test package --test golden --test provisioner
+	cargo test --lib --bins --test store --test dhcp_apply --test qos_apply --test rpcd --test package --test golden --test provisioner --test couch --test kazoo
 	cargo test --doc
 
 lab:

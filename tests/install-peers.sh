@@ -30,6 +30,16 @@ if [ -n "$missing" ]; then
 	fi
 fi
 
+# a server with CouchDB's API
+if [ ! -e tests/couch/node_modules/.package-lock.json ]; then
+	if command -v npm >/dev/null 2>&1; then
+		echo "installing: the packages of tests/couch"
+		(cd tests/couch && npm ci --silent) || echo "the packages of tests/couch could not be installed"
+	else
+		echo "missing here: node and npm, for tests/couch"
+	fi
+fi
+
 if ! command -v cargo-fuzz >/dev/null 2>&1 && ! [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo-fuzz" ]; then
 	echo "installing: cargo-fuzz"
 	cargo install --locked --quiet cargo-fuzz || echo "cargo-fuzz could not be installed"

@@ -46,6 +46,8 @@ mod life;
 mod pnp;
 mod privileges;
 mod rpcd;
+#[cfg(feature = "provisioner")]
+mod provisioner;
 mod secrets;
 mod selftest;
 mod soak;
