@@ -45,9 +45,9 @@ mod killed;
 mod life;
 mod pnp;
 mod privileges;
-mod rpcd;
 #[cfg(feature = "provisioner")]
 mod provisioner;
+mod rpcd;
 mod secrets;
 mod selftest;
 mod soak;
