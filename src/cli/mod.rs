@@ -222,7 +222,11 @@ fn help() -> String {
     );
     for verb in VERBS {
         let head = format!("{} {}", verb.name, verb.args);
-        out.push_str(&format!("  {:<44}{}\n", head.trim_end(), verb.help));
+        let head = head.trim_end();
+        match head.len() {
+            0..=42 => out.push_str(&format!("  {head:<44}{}\n", verb.help)),
+            _ => out.push_str(&format!("  {head}\n{:46}{}\n", "", verb.help)),
+        }
     }
     out.push_str(
         "\n  --json           print JSON\n  --config FILE    default /etc/config/phoneprov\n  --socket PATH    the agent's control socket\n  --version, --help\n\nExit code: 0 done, 1 failed, 2 wrong usage.\n",
