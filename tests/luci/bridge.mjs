@@ -4,7 +4,8 @@
 // so are the agent and the rpcd plugin, each as its own process. bridge/ has the parts, each with what it stands in for.
 //
 // By hand:  node bridge.mjs --root FOLDER [--port N] [--device D]... [--within 'COMMAND ARGUMENTS'] [--luci FOLDER]
-// FOLDER/etc/config holds the UCI files (phoneprov, network, …). Users: root (password "test"), reader (may only look).
+// FOLDER/etc/config holds the UCI files (phoneprov, network, …). Users: root (password "test"), reader (may only look), clerk (may change phoneprov, and see
+// nothing of the network).
 // --luci: the client side of a real LuCI in place of host/: the folder that is /www/luci-static on a router.
 
 import { createServer } from 'node:http';
@@ -25,7 +26,11 @@ const CGI = '/cgi-bin/luci';
 const BODY_MAX = 1024 * 1024;
 const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png' };
 
-export const USERS = { root: { password: 'test', write: true }, reader: { password: 'test', write: false } };
+export const USERS = {
+	root: { password: 'test', write: true },
+	reader: { password: 'test', write: false },
+	clerk: { password: 'test', write: true, without: 'luci-base-network-status' },
+};
 
 const escaped = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 

@@ -5,19 +5,26 @@ import { readFileSync, readdirSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 
-/** What LuCI's own ACL files grant to everybody who is logged in, as far as pages of an app need it. */
+/** What LuCI's own ACL files grant, as far as pages of an app need it. */
 const BASE = {
 	'luci-base': {
 		read: {
 			ubus: {
 				uci: ['changes', 'get', 'configs'], session: ['access', 'login', 'get', 'list', 'destroy'], file: ['list'],
 				luci: ['getFeatures'], system: ['board', 'info'], 'network.interface': ['dump'],
+			},
+			uci: ['luci', 'system'],
+		},
+		write: { ubus: { uci: ['add', 'apply', 'confirm', 'commit', 'delete', 'order', 'rename', 'revert', 'set'] } },
+	},
+	'luci-base-network-status': {
+		read: {
+			ubus: {
 				'luci-rpc': ['getBoardJSON', 'getHostHints', 'getNetworkDevices', 'getWirelessDevices'],
 				network: ['get_proto_handlers'], 'network.device': ['status'],
 			},
-			uci: ['luci', 'system', 'network'],
+			uci: ['network'],
 		},
-		write: { ubus: { uci: ['add', 'apply', 'confirm', 'commit', 'delete', 'order', 'rename', 'revert', 'set'] } },
 	},
 };
 
@@ -37,7 +44,7 @@ function matches(pattern, text) {
 export class Access {
 	/**
 	 * @param {string} app the folder of the luci-app
-	 * @param {Record<string, {password: string, write: boolean}>} users
+	 * @param {Record<string, {password: string, write: boolean, without?: string}>} users `without`: a group that one does not have
 	 */
 	constructor(app, users) {
 		this.app = app;
@@ -58,6 +65,7 @@ export class Access {
 		const scopes = {};
 		const granted = {};
 		for (const [group, kinds] of Object.entries(this.groups())) {
+			if (group === user.without) continue;
 			granted[group] = user.write ? ['read', 'write'] : ['read'];
 			for (const kind of granted[group]) this.#grant(scopes, kinds[kind], kind);
 		}

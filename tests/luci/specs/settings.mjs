@@ -325,4 +325,10 @@ describe('settings', TOGETHER, () => {
 		assert.ok(bodies.length > 5 && !bodies.some((text) => text.includes('upstream-secret')));
 		assert.ok(!(await desk.page.content()).includes('upstream-secret'));
 	});
+
+	atDesk('who may change phoneprov, and not look at the network, has the settings all the same', { scene: 'two' }, async (desk, office) => {
+		await desk.open('settings', 'clerk');
+		assert.equal(await desk.field('Provider').locator('input').first().inputValue(), main(parse(office.file('phoneprov'))).upstream);
+		assert.equal(await said(desk).count(), 0);
+	});
 });

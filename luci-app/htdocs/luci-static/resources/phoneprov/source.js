@@ -60,7 +60,7 @@ class Source {
 }
 
 return baseclass.extend({
-	/** Resolves to the source; `packages` are other UCI configs that the page reads, for who may write. */
+	/** Resolves to the source; `packages` are other UCI configs that the page reads, for who may write. Who may not read one of them does without it. */
 	open(...packages) {
 		const readonly = !agent.mayWrite();
 
@@ -73,7 +73,7 @@ return baseclass.extend({
 					source.problems = answer.problems ?? [];
 				}, error => source.errors.push(error)).then(() => source);
 
-			return uci.load([ CONFIG, ...packages ]).then(() => {
+			return Promise.all([ uci.load(CONFIG), ...packages.map(name => L.resolveDefault(uci.load(name), [])) ]).then(() => {
 				source.sections = checked.stored(uci, CONFIG);
 				return agent.check(source.sections);
 			}).then(answer => {
