@@ -72,6 +72,15 @@ impl Agent {
             &self.upstream
         }
     }
+
+    /// What people are told of an upstream: its origin, or the folder of documents.
+    pub fn upstream_name<'a>(&'a self, origin: &'a str) -> &'a str {
+        let stands_in = |rest: &str| rest.is_empty() || rest.starts_with(':');
+        match IN_PROCESS.strip_suffix("/provisioner").and_then(|host| origin.strip_prefix(host)) {
+            Some(rest) if stands_in(rest) && self.documents().is_some() => &self.upstream,
+            _ => origin,
+        }
+    }
 }
 
 /// `option dhcp`

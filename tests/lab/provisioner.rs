@@ -243,6 +243,9 @@ fn in_process() {
     }
     let status = t.agent().status().to_string();
     assert!(status.contains("cannot read this folder") && !status.contains(PROVPASS), "{status}");
+    // it is called what the config calls it
+    let told = status + &t.agent().events().to_string();
+    assert!(told.contains(&format!("file://{} is down", db.display())) && !told.contains(".invalid"), "{told}");
     fs::rename(t.dir().join("away"), &db).expect("renamed");
     fs::write(db.join("account/office/.new"), device(0, "first").to_string()).expect("written");
     fs::rename(db.join("account/office/.new"), db.join("account/office/snom.json")).expect("renamed");

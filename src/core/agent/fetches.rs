@@ -470,14 +470,16 @@ impl Agent {
             if upstream.circuit.answered() {
                 upstream.probing = None;
                 upstream.probes = 0;
-                self.events.push(now.unix, "upstream", None, format!("{origin} answers again"));
+                let name = self.config.agent.upstream_name(origin);
+                self.events.push(now.unix, "upstream", None, format!("{name} answers again"));
             }
             return;
         };
         upstream.last_error = Some((now.unix, why.clone()));
         let news = upstream.circuit.failed(why.clone(), probe, now.mono);
         if news {
-            self.events.push(now.unix, "upstream", None, format!("{origin} is down: {why}"));
+            let name = self.config.agent.upstream_name(origin);
+            self.events.push(now.unix, "upstream", None, format!("{name} is down: {why}"));
         }
         // The others that wait for it, or are still to be asked for, need not find out one by one.
         let sections = &self.sections;

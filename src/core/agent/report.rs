@@ -22,7 +22,7 @@ impl Agent {
             .upstreams()
             .map(|u| {
                 json!({
-                    "url": u.origin,
+                    "url": self.config.agent.upstream_name(u.origin),
                     "state": if u.down.is_some() { "down" } else { "up" },
                     "last_ok": u.last_ok,
                     "last_error": u.last_error.map(|(_, why)| why),
@@ -33,6 +33,7 @@ impl Agent {
         // before the first fetch nothing is known of the upstream
         let upstream = upstreams.first().cloned().unwrap_or_else(|| {
             let origin = self.sections.iter().flatten().next().map_or("", |s| s.origin.as_str());
+            let origin = self.config.agent.upstream_name(origin);
             json!({"url": origin, "state": "unknown", "last_ok": null, "last_error": null, "last_error_at": null})
         });
         let on_last_good = |p: &&&Phone| self.main_config(p.mac).is_some_and(|(_, e)| state(e).0 == "last-good");
