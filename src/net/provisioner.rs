@@ -123,12 +123,13 @@ impl Serving {
                 self.received(&mut asked);
             }
             // who has hung up needs no answer
-            let own = 3 + usize::from(self.store.fd().is_some());
+            let has_fd = self.store.fd().is_some();
+            let own = 3 + usize::from(has_fd);
             self.server.turn(ready.get(own..).unwrap_or_default(), now, &mut asked);
             while let Some(request) = asked.pop() {
                 self.answer(request, &mut asked);
             }
-            let told = own > 2 && matches!(ready.get(2), Some(true));
+            let told = has_fd && matches!(ready.get(3), Some(true));
             if told || self.look_at <= now {
                 self.look();
             }

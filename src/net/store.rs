@@ -34,7 +34,7 @@ impl Store {
             let (index, troubles) = Index::open(nodes(store)?, patience, Box::new(told))?;
             return Ok((Store::Couch(Box::new(index)), troubles));
         }
-        let (folder, looked) = Folder::open(Path::new(store))?;
+        let (folder, looked) = Folder::open(folder(store)?)?;
         Ok((Store::Folder(Box::new(folder), Looked::default()), looked.troubles))
     }
 
@@ -95,8 +95,37 @@ pub fn writer(store: &str) -> Result<Box<dyn Storage>, String> {
         let cluster = Arc::new(super::couch::Cluster::new(nodes(store)?)?);
         return Ok(Box::new(Writer::new(cluster)));
     }
-    match Path::new(store) {
+    match folder(store)? {
         path if path.is_dir() => Ok(Box::new(Files::at(path))),
         _ => Err(format!("{store}: there is no such folder")),
+    }
+}
+
+/// The folder that a store's name is, unless it is a URL with a mistake: errors name folders, and that may have a password in it.
+fn folder(store: &str) -> Result<&Path, String> {
+    match Path::new(store) {
+        path if store.contains('@') && !path.exists() => Err(
+            "the store is no folder that is there, and no http:// or https:// URL; write http://user:password@host:5984"
+                .to_string(),
+        ),
+        path => Ok(path),
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_none_is_said_without_its_password() {
+        for bad in
+            ["couchdb://u:secret@a:5984", "u:secret@a:5984", "http://u:5/secret@a:5984", "http//u:secret@a,http://b"]
+        {
+            let opened = Store::open(bad, false, |_| {}).err().unwrap();
+            let written = writer(bad).err().unwrap();
+            assert!(opened.contains("http://user:password@host") && !opened.contains("secret"), "{opened}");
+            assert_eq!(opened, written);
+        }
+        assert!(writer("/there/is/no/such").err().unwrap().starts_with("/there/is/no/such: there is no such folder"));
     }
 }

@@ -25,6 +25,8 @@ fn memory(value: &str, generator: &str, cfg: &str) -> Memory {
         key(3, "\"parking\"", &v),
         key(4, "\"personal_parking\"", &v),
         key(5, &v, "1"),
+        // as Kazoo's provisioner_v5 brings them
+        format!(r#""6":{{"type":"presence","value":{v},"presence_id":{v},"label":{v}}}"#),
     ]
     .join(",");
     for (id, line) in [("d1", 1), ("d2", 2)] {
@@ -108,7 +110,8 @@ fn snom() {
          <functionKeys>\n<fkey idx=\"0\" context=\"active\" label=\"v\" perm=\"RW\">dest &lt;sip:v@v;user=phone&gt;|*8</fkey>\n\
          <fkey idx=\"1\" context=\"active\" label=\"Speeddial\" perm=\"RW\">dest v</fkey>\n\
          <fkey idx=\"2\" context=\"active\" label=\"Parking\" perm=\"RW\">orbit v</fkey>\n\
-         <fkey idx=\"3\" context=\"active\" label=\"My PArking\" perm=\"RW\">orbit v</fkey>\n</functionKeys>\n\
+         <fkey idx=\"3\" context=\"active\" label=\"My PArking\" perm=\"RW\">orbit v</fkey>\n\
+         <fkey idx=\"5\" context=\"active\" label=\"v\" perm=\"RW\">dest &lt;sip:v@v;user=phone&gt;|*8</fkey>\n</functionKeys>\n\
          <tbook e=\"2\">\n</tbook>\n</settings>\n"
     );
 }
@@ -120,7 +123,8 @@ fn mitel() {
     let expected = "l1: v\nl2: v\ntone: 1\n\nprgkey1 type: blf\nprgkey1 label: v\nprgkey1 value: v\nprgkey1 line: 0\n";
     assert!(text.starts_with(expected), "{text}");
     assert!(text.ends_with(
-        "expmod1 key2 type: blf\nexpmod1 key2 label: My Parking\nexpmod1 key2 value: v\nexpmod1 key2 line: 0\n"
+        "expmod1 key2 type: blf\nexpmod1 key2 label: My Parking\nexpmod1 key2 value: v\nexpmod1 key2 line: 0\n\
+         expmod1 key4 type: blf\nexpmod1 key4 label: v\nexpmod1 key4 value: v\nexpmod1 key4 line: 0\n"
     ));
 }
 

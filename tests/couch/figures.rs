@@ -44,6 +44,27 @@ fn changes(couch: &StandIn, prov: &Provisioner, accounts: usize, spare: usize, c
 }
 
 #[test]
+fn a_change_that_is_told_of_waits_for_nothing() {
+    let couch = StandIn::start(true, true);
+    fill(&couch, 3, 2);
+    let prov = Provisioner::start(&couch.url());
+    prov.said("the server tells of changes", Duration::from_secs(20));
+    // one right after the other: if they waited for the next look at the store, each would wait whole
+    let times: Vec<Duration> = (0..10)
+        .map(|i| {
+            couch.put(&database(1), &format!("new{i}"), &device(700_000 + i, "changed"));
+            let begun = Instant::now();
+            while !prov.get(700_000 + i).unwrap().contains("changed<") {
+                assert!(begun.elapsed() < Duration::from_secs(60), "{}", prov.log.lock().unwrap().join("\n"));
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            begun.elapsed()
+        })
+        .collect();
+    assert!(times.iter().min().is_some_and(|least| *least < Duration::from_millis(150)), "{times:?}");
+}
+
+#[test]
 fn changes_are_found_in_each_way() {
     for (updates, infos, says) in [
         (true, true, "the server tells of changes"),

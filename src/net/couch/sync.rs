@@ -79,6 +79,8 @@ pub(super) struct Nudge {
     sender: Sender<Event>,
     /// The feed that counts.
     turn: Arc<AtomicU64>,
+    /// Databases that were told of and not yet taken up: each is told of once, however often a feed names it.
+    waiting: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Nudge {
@@ -88,7 +90,16 @@ impl Nudge {
     }
 
     pub(super) fn database(&self, name: &str) {
-        self.send(Event::Database(name.to_string()));
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        // what has no room is found by the next round over all databases
+        if waiting.len() < bounds::COUCH_DATABASES && waiting.insert(name.to_string()) {
+            self.send(Event::Database(name.to_string()));
+        }
+    }
+
+    /// From now on a change of this database is a new one.
+    fn taken(&self, name: &str) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
     pub(super) fn is_wanted(&self, turn: u64) -> bool {
@@ -155,7 +166,7 @@ enum Left {
 /// Starts the thread.
 pub(super) fn start(mut sync: Sync) -> io::Result<Nudge> {
     let (sender, events) = channel();
-    let nudge = Nudge { sender, turn: Arc::new(AtomicU64::new(0)) };
+    let nudge = Nudge { sender, turn: Arc::default(), waiting: Arc::default() };
     let own = nudge.clone();
     thread::Builder::new().name("couch".to_string()).spawn(move || sync.run(&own, &events))?;
     Ok(nudge)
@@ -228,6 +239,7 @@ impl Sync {
             loop {
                 match events.recv_timeout(until.saturating_duration_since(Instant::now())) {
                     Ok(Event::End) => return,
+                    Ok(Event::Database(name)) => nudge.taken(&name),
                     Ok(_) => {}
                     Err(_) => break,
                 }
@@ -270,18 +282,22 @@ impl Sync {
             log::warn!("store: more than {} databases; the rest is left out", bounds::COUCH_DATABASES);
         }
         let gone: Vec<String> = self.databases.keys().filter(|name| !names.contains(*name)).cloned().collect();
-        self.few(gone.len())?;
-        gone.iter().for_each(|name| self.forget(name));
+        self.gone(gone)?;
         for name in names {
             self.databases.entry(name.clone()).or_insert_with(|| Database::new(&name));
         }
         Ok(())
     }
 
-    /// A node that has lost its data, or has not got it yet, must not take all phones along.
-    fn few(&self, gone: usize) -> Result<(), Trouble> {
-        let all = self.databases.len();
+    /// These databases are not there. A node that has lost its data, or has not got it yet, must not take all phones along.
+    fn gone(&mut self, names: Vec<String>) -> Result<(), Trouble> {
+        // those that were heard of and never seen say nothing about the node
+        let (known, heard): (Vec<String>, Vec<String>) =
+            names.into_iter().partition(|name| self.databases.get(name).is_some_and(Database::was_read));
+        heard.iter().for_each(|name| self.forget(name));
+        let (gone, all) = (known.len(), self.databases.len());
         if !self.ready || gone * 2 <= all {
+            known.iter().for_each(|name| self.forget(name));
             return Ok(());
         }
         Err(Trouble::Down(format!(
@@ -340,8 +356,7 @@ impl Sync {
             });
         }
         let gone = gone.into_inner().unwrap_or_else(PoisonError::into_inner);
-        self.few(gone.len())?;
-        gone.iter().for_each(|name| self.forget(name));
+        self.gone(gone)?;
         match down.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(why) => Err(why),
             None => Ok(()),
@@ -364,7 +379,10 @@ impl Sync {
             while let Ok(come) = event {
                 match come {
                     Event::End => return self.leave(nudge, Left::End),
-                    Event::Database(name) => _ = dirty.insert(name),
+                    Event::Database(name) => {
+                        nudge.taken(&name);
+                        dirty.insert(name);
+                    }
                     Event::FeedBegun(of) if of == turn => {
                         has_feed = true;
                         // what has changed before the feed began
@@ -529,12 +547,14 @@ impl Reading<'_> {
         let mut from = "0".to_string();
         let mut there: HashSet<Box<str>> = HashSet::new();
         let mut differ: Vec<String> = Vec::new();
+        let mut any = false;
+        let strange = |why: String| Err(Trouble::Status(200, format!("{why}; what was known of it stays")));
         let position = loop {
             let target = format!("/{}/_changes?limit={REVISIONS}&since={}", segment(name), segment(&from));
             let mut rows = 0usize;
             let around = self.cluster.ask(self.node, &target, &Sent::Get, &mut |row| {
                 rows += 1;
-                let Some(row) = row.and_then(Row::read) else { return };
+                let Some(row) = row.and_then(Row::read).filter(|_| rows <= REVISIONS) else { return };
                 if database.differs(&row, self.totals) && !row.deleted {
                     differ.push(row.id.clone());
                 }
@@ -546,11 +566,19 @@ impl Reading<'_> {
             let Some(position) = position else {
                 return Err(Trouble::Status(200, "without last_seq".to_string()));
             };
+            if rows > REVISIONS || there.len() > bounds::COUCH_REVISIONS {
+                return strange("with more documents than were asked for".to_string());
+            }
+            any |= rows > 0;
             if rows < REVISIONS || position == from {
                 break position;
             }
             from = position;
         };
+        // where documents were removed, the feed says so of each
+        if !any && database.known() > 0 {
+            return strange(format!("as if it had never had the {} documents that are known", database.known()));
+        }
         for some in differ.chunks(BY_ID) {
             let keys = Json::Array(some.iter().map(|id| Json::string(id.as_str())).collect());
             let body = Json::Object(vec![("keys".to_string(), keys)]).to_ascii().into_bytes();

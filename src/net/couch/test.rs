@@ -8,7 +8,7 @@ use crate::provisioner::storage::{Storage, StorageError};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc::sync_channel;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// A node that gives each request (method and target) what `answer` says: status and body. `None`: silence.
@@ -144,4 +144,97 @@ fn a_document_that_others_change_all_the_time_is_given_up() {
     let why = writer.put("account/a", "x", &new);
     assert!(matches!(why, Err(StorageError::Failed(why)) if why.contains("somebody else changes")));
     assert_eq!(tries.load(Ordering::Relaxed), bounds::COUCH_TRIES);
+}
+
+/// Follows these nodes, and what it tells.
+fn follow(urls: &[&str]) -> (Index, Arc<Mutex<Vec<Status>>>) {
+    let told: Arc<Mutex<Vec<Status>>> = Arc::default();
+    let into = told.clone();
+    let each = Box::new(move |status: &Status| into.lock().unwrap().push(status.clone()));
+    (Index::open(nodes(&urls.join(",")).unwrap(), false, each).unwrap().0, told)
+}
+
+/// Looks until this is so.
+fn until(index: &mut Index, mut so: impl FnMut(&mut Index) -> bool) {
+    let begun = Instant::now();
+    while !so(index) {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        index.look();
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+const DEVICE: &str = r#"{"pvt_type":"device","mac_address":"000413aabbcc"}"#;
+
+fn changes(rows: &[&str], last: &str) -> Option<(u16, String)> {
+    Some((200, format!(r#"{{"results":[{}],"last_seq":"{last}"}}"#, rows.join(","))))
+}
+
+#[test]
+fn databases_that_come_and_go_at_once_do_not_make_a_node_an_empty_one() {
+    let feeds = Arc::new(AtomicUsize::new(0));
+    let count = feeds.clone();
+    let url = node(move |request| match request.split(['?', ' ']).nth(1)? {
+        "/" => Some((200, r#"{"version":"3"}"#.into())),
+        "/_all_dbs" => Some((200, r#"["account/a","brand_provisioner"]"#.into())),
+        "/_db_updates" => {
+            count.fetch_add(1, Ordering::Relaxed);
+            Some((200, (0..9).map(|n| format!("{{\"db_name\":\"account/gone{n}\"}}\n")).collect()))
+        }
+        "/account%2Fa/_changes" | "/brand_provisioner/_changes" => changes(&[], "0"),
+        _ => Some((404, "{}".into())),
+    });
+    let (mut index, told) = follow(&[&url]);
+    until(&mut index, |_| feeds.load(Ordering::Relaxed) > 1);
+    let told: Vec<Phase> = told.lock().unwrap().iter().map(|status| status.phase).collect();
+    assert!(!told.contains(&Phase::Down), "{told:?}");
+}
+
+#[test]
+fn a_database_that_has_lost_all_its_documents_keeps_what_was_known() {
+    let lost = Arc::new(AtomicUsize::new(0));
+    let read = lost.clone();
+    let url = node(move |request| match request.split(['?', ' ']).nth(1)? {
+        "/" => Some((200, r#"{"version":"3"}"#.into())),
+        "/_all_dbs" => Some((200, r#"["account/a"]"#.into())),
+        "/account%2Fa/_changes" if read.load(Ordering::Relaxed) > 0 => {
+            read.fetch_add(1, Ordering::Relaxed);
+            changes(&[], "0")
+        }
+        "/account%2Fa/_changes" => {
+            changes(&[&format!(r#"{{"id":"d","changes":[{{"rev":"1-a"}}],"doc":{DEVICE}}}"#)], "7-x")
+        }
+        _ => Some((404, "{}".into())),
+    });
+    let (mut index, _) = follow(&[&url]);
+    until(&mut index, |index| index.documents().counts().devices == 1);
+    lost.store(1, Ordering::Relaxed);
+    until(&mut index, |_| lost.load(Ordering::Relaxed) > 6);
+    assert_eq!(index.documents().counts().devices, 1);
+}
+
+#[test]
+fn more_rows_than_were_asked_for_are_not_kept() {
+    let endless = Arc::new(AtomicUsize::new(0));
+    let read = endless.clone();
+    let url = node(move |request| match request.split(['?', ' ']).nth(1)? {
+        "/" => Some((200, r#"{"version":"3"}"#.into())),
+        "/_all_dbs" => Some((200, r#"["account/a"]"#.into())),
+        "/account%2Fa/_changes" if read.load(Ordering::Relaxed) > 0 => {
+            read.fetch_add(1, Ordering::Relaxed);
+            let rows: Vec<String> =
+                (0..10_002).map(|n| format!(r#"{{"id":"e{n}","changes":[{{"rev":"1-a"}}]}}"#)).collect();
+            changes(&rows.iter().map(String::as_str).collect::<Vec<_>>(), "3-x")
+        }
+        "/account%2Fa/_changes" => {
+            changes(&[&format!(r#"{{"id":"d","changes":[{{"rev":"1-a"}}],"doc":{DEVICE}}}"#)], "7-x")
+        }
+        "/account%2Fa/_all_docs" => panic!("these rows count for nothing"),
+        _ => Some((404, "{}".into())),
+    });
+    let (mut index, _) = follow(&[&url]);
+    until(&mut index, |index| index.documents().counts().devices == 1);
+    endless.store(1, Ordering::Relaxed);
+    until(&mut index, |_| endless.load(Ordering::Relaxed) > 4);
+    assert_eq!(index.documents().counts().devices, 1);
 }

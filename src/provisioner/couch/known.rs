@@ -74,6 +74,16 @@ impl Database {
         }
     }
 
+    /// Was anything of it ever read, at some node?
+    pub fn was_read(&self) -> bool {
+        self.position.is_some() || !self.docs.is_empty()
+    }
+
+    /// How many documents are remembered.
+    pub fn known(&self) -> usize {
+        self.docs.len()
+    }
+
     /// Its feed was read up to here. False: it is behind what it was; the database is another one now, or an older copy.
     pub fn at(&mut self, node: usize, since: &str) -> bool {
         let back = self.position.as_ref().is_some_and(|(at, old)| {
@@ -93,6 +103,10 @@ impl Database {
 
     /// Takes a row in, with its document.
     pub fn take(&mut self, row: Row, totals: &Totals) -> Option<Update> {
+        if row.deleted && self.position.is_some() && !self.docs.contains_key(row.id.as_str()) {
+            // one that we wrote ourselves may be in the index already, and gone before the feed brought it
+            return Some(Update::Remove(self.name.clone(), row.id));
+        }
         if row.id.starts_with("_design/") || !self.differs(&row, totals) {
             return None;
         }
@@ -199,6 +213,17 @@ mod test {
         assert!(matches!(db.take(row("d", "5-e", None), &totals), Some(Update::Remove(..))));
         assert!(!db.differs(&row("d", "5-e", None), &totals), "gone is gone");
         assert_eq!((totals.kept.load(Ordering::Relaxed), totals.revisions.load(Ordering::Relaxed)), (0, 1));
+    }
+
+    #[test]
+    fn what_came_and_went_between_two_looks_is_removed() {
+        let (mut db, totals) = (Database::new("account/a"), Totals::default());
+        assert!(db.take(row("old", "2-b", None), &totals).is_none(), "of old ones there may be many");
+        assert!(!db.was_read());
+        db.at(0, "3-x");
+        assert!(db.was_read());
+        assert!(matches!(db.take(row("d", "2-b", None), &totals), Some(Update::Remove(_, id)) if id == "d"));
+        assert_eq!(totals.revisions.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -49,7 +49,8 @@ impl Node {
         };
         let url = format!("{scheme}://{host}{}", path.trim_end_matches('/'));
         let parts = Parts::parse(&url)?;
-        if parts.target.contains('?') {
+        // with an @ behind the host it is a password with a slash that stands there, for all logs
+        if parts.target.contains(['?', '@']) {
             return None;
         }
         let authorization = match user {
@@ -114,6 +115,7 @@ mod test {
             "http://a,ftp://u:secret@b",
             "http://a,b:secret",
             "http://a,http://u:sec/ret@b",
+            "http://a,http://u:5/secret@b",
             "http://a,http://u:secret@b?x",
             "http://a,http://u:secret%@b",
         ] {

@@ -163,6 +163,75 @@ fn bounds_hold() {
     assert_eq!(v5::lines(&data).len(), bounds::PROVISIONER_LINES);
 }
 
+/// What a customer can write into Kazoo's settings, in every field of a call of the last form, ends in no config as
+/// more than a value.
+#[test]
+fn hostile_values_of_v5_stay_values() {
+    use crate::proto::http::{parse_request, Parsed};
+    use crate::provisioner::answer::Provisioner;
+    let body = |v: &str, brand: &str, family: &str, model: &str| {
+        let v = Json::string(v).to_ascii();
+        format!(
+            r#"{{"create_if_missing":true,"merge":true,"data":{{"brand":"{brand}","family":"{family}","model":"{model}","name":{v},
+            "settings":{{"lines":{{"0":{{"basic":{{"display_name":{v},"enable":true}},"sip":{{"username":{v},"password":{v},"realm":{v}}}}},
+            "1":{{"basic":{{"display_name":{v}}},"sip":{{"username":{v},"password":{v},"realm":{v}}}}}}},
+            "feature_keys":{{"1":{{"key":{{"type":"presence","value":{v},"label":{v}}}}},"2":{{"key":{{"type":"speed_dial","value":{v},"label":{v}}}}},
+            {v}:{{"key":{{"type":"parking","value":{v}}}}}}},
+            "combo_keys":{{"3":{{"key":{{"type":"parking","value":{v}}}}},"4":{{"key":{{"type":{v},"value":{v}}}}}}},
+            "datetime":{{"time":{{"timezone":{v}}}}}}}}}}}"#
+        )
+    };
+    for (mac, brand, family, model, target, agent) in [
+        ("000413aabb01", "snom", "3xx", "320", "/prov/snom/settings.php?mac=000413AABB01&", "snom320-SIP 8.7.5.35"),
+        (
+            "00085daabb02",
+            "mitel",
+            "67xx",
+            "6731",
+            "/prov/mitel/00085DAABB02.cfg?",
+            "Aastra6731i MAC:00-08-5D-AA-BB-02 V:3.2.2",
+        ),
+        (
+            "001565aabb03",
+            "yealink",
+            "t4x",
+            "t46g",
+            "/prov/yealink/001565aabb03.cfg?",
+            "Yealink SIP-T46G 28.83.0.1 00:15:65:aa:bb:03",
+        ),
+    ] {
+        let config = |value: &str| {
+            let mut office = Office::new();
+            office.ok("POST", &format!("devices/{ACC}/{mac}"), &body(value, brand, family, model));
+            let text = format!("GET {target}pass=given HTTP/1.1\r\nHost: h\r\nUser-Agent: {agent}\r\n\r\n");
+            let Ok(Parsed::Whole { request, .. }) = parse_request(text.as_bytes()) else { panic!("{text}") };
+            let answer = Provisioner::default().answer(&request, &office.memory, std::time::Duration::ZERO);
+            String::from_utf8(answer.body).unwrap()
+        };
+        let shape = |text: &str| {
+            let names = text.split(['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}']);
+            names.map(|l| l.split([':', '=', '>']).next().unwrap_or_default().trim().to_string()).collect::<Vec<_>>()
+        };
+        let plain = shape(&config("v").replace("label=\"v\"", "label=\"\""));
+        assert!(plain.len() > 10, "{brand}: {plain:?}");
+        for value in
+            ["a\nadmin password: 1", "a\r\nb = 1", "<&\"']]>", "{MAC}{{SIPSECRET}}", "\u{85}x: 1", "\u{b}y=1", "é😀\0"]
+        {
+            let text = config(value);
+            if brand == "snom" {
+                let mut reader = quick_xml::Reader::from_str(&text);
+                while !matches!(
+                    reader.read_event().unwrap_or_else(|e| panic!("{value:?}: {e}\n{text}")),
+                    quick_xml::events::Event::Eof
+                ) {}
+                assert_eq!(text.matches("<fkey ").count(), 3, "{value:?}: {text}");
+            } else {
+                assert_eq!(shape(&text), plain, "{brand} {value:?}");
+            }
+        }
+    }
+}
+
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("null".to_string()),
