@@ -391,3 +391,27 @@ fn a_watch_follows_the_names_and_ends_when_it_is_told() {
     std::io::Read::read_to_string(watch.0.stderr.as_mut().unwrap(), &mut said).unwrap();
     assert_eq!(said.matches(&format!("mediaserver {NAME}: ")).count(), 1, "said once: {said}");
 }
+
+/// A modem's device has its name from the modem, and is there while the line is up: no file says it. The router may start
+/// without its line.
+#[test]
+fn what_was_known_of_the_line_stays_while_it_is_down() {
+    for wan in ["option proto 'qmi'\n\toption device '/dev/cdc-wdm0'", "option proto 'modemmanager'"] {
+        for backend in BACKENDS {
+            let site = Site::new("stock", backend, ONE);
+            let before = site.texts();
+            let network = fs::read_to_string(site.path("network")).unwrap();
+            let (lan, _) = network.split_once("config interface 'wan'\n").unwrap();
+            fs::write(site.path("network"), format!("{lan}config interface 'wan'\n\t{wan}\n")).unwrap();
+            let (code, out, err) = site.run(&["apply", "--wan", "wwan0"]);
+            assert_eq!(code, 0, "{backend}: {out}{err}");
+            let (texts, once) = (site.texts(), site.identities());
+            assert!(backend != "sqm" || texts["sqm"].contains("option interface 'wwan0'"), "{}", texts["sqm"]);
+            let (code, out, err) = site.run(&["apply"]);
+            assert!(code == 0 && out.contains("nothing to change"), "{wan} {backend}: {out}{err}");
+            assert_eq!((site.texts(), site.identities()), (texts, once), "{wan} {backend}");
+            assert_eq!(site.run(&["remove"]).0, 0);
+            assert_eq!(site.texts(), before, "{wan} {backend}");
+        }
+    }
+}

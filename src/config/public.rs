@@ -40,7 +40,8 @@ pub fn public(text: &str) -> Result<Value, String> {
         if !table::SECTIONS.iter().any(|(kind, _)| *kind == section.kind) {
             continue;
         }
-        let mut out = json!({"type": section.kind, "name": section.name, "options": options});
+        let name = section.name.as_deref().map(|name| if holds(name, &secrets) { HIDDEN } else { name });
+        let mut out = json!({"type": section.kind, "name": name, "options": options});
         if section.kind == "agent" {
             out["provpass_set"] = set.into();
         }
@@ -56,7 +57,8 @@ fn masked(kind: Kind, value: &str, secrets: &[&str]) -> String {
         return HIDDEN.to_string();
     }
     match kind {
-        Kind::Upstream | Kind::Template | Kind::Origins => url(value, secrets),
+        // in the place of a host's name, too, somebody may write a URL
+        Kind::Upstream | Kind::Template | Kind::Origins | Kind::Hosts => url(value, secrets),
         _ if holds(value, secrets) => HIDDEN.to_string(),
         _ => value.to_string(),
     }
@@ -101,10 +103,8 @@ fn url(text: &str, secrets: &[&str]) -> String {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (host, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
     let (host, path) = match (host.rsplit_once('@'), path.rfind('@')) {
-        // a password may hold a slash that nobody encoded
-        (None, Some(at)) if !scheme.is_empty() && !path.starts_with('?') && host.contains(':') => {
-            (format!("{HIDDEN}@"), path.get(at + 1..).unwrap_or(""))
-        }
+        // a password may hold a slash or another mark that nobody encoded
+        (None, Some(at)) if host.contains(':') => (format!("{HIDDEN}@"), path.get(at + 1..).unwrap_or("")),
         (Some((_, host)), _) => (format!("{HIDDEN}@{host}"), path),
         (None, _) => (host.to_string(), path),
     };
@@ -165,11 +165,25 @@ mod test {
             ("https://h/x?p=ge heim/1&m=1", "***"),
             ("https://h/x?password=other&apikey=k&m={mac}", "https://h/x?password=***&apikey=***&m={mac}"),
             ("https://h:81/a@b/{mac}", "https://***@b/{mac}"),
+            ("https://joe:hun?ter2@h.example/x", "https://***@h.example/x"),
+            ("joe:hun/ter2@h.example/x", "***@h.example/x"),
+            ("{upstream}/x?to={mac}@h", "{upstream}/x?to={mac}@h"),
             ("{upstream}/prov/mitel", "{upstream}/prov/mitel"),
             ("https://h/zürich?", "https://h/zürich?"),
         ] {
             assert_eq!(with(url), shown, "{url}");
         }
+    }
+
+    #[test]
+    fn a_url_where_none_belongs() {
+        let all = public(
+            "config agent 'main'\n option provpass 'geheim'\nconfig qos 'qos'\n list mediaserver 'https://joe:hunter2@h'\n \
+             list mediaserver '203.0.113.0/24'\nconfig vendor 'geheim'\n option enabled 1\n",
+        )
+        .unwrap();
+        assert_eq!(all["sections"][1]["options"]["mediaserver"], json!(["https://***@h", "203.0.113.0/24"]));
+        assert_eq!(all["sections"][2]["name"], json!("***"));
     }
 
     #[test]

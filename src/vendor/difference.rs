@@ -110,6 +110,11 @@ impl Settings {
                 all.add(b"", line);
                 continue;
             };
+            if is_base64(key, value) {
+                odd += 1;
+                all.add(b"", line);
+                continue;
+            }
             // the marks of snom: `user_name1!:`, `%KEY%:`
             let key = key.trim_ascii();
             let key = key.strip_suffix(b"!").or(key.strip_suffix(b"$")).or(key.strip_suffix(b"&")).unwrap_or(key);
@@ -171,6 +176,12 @@ impl Settings {
         found.sort_unstable();
         found.into_iter().map(|(_, name)| name).collect()
     }
+}
+
+/// The last line of a value in base64 ends as a setting without a value does: `c2VjcmV0cw==`.
+fn is_base64(key: &[u8], rest: &[u8]) -> bool {
+    let digit = |b: &u8| b.is_ascii_alphanumeric() || b"+/".contains(b);
+    matches!(rest, b"=" | b"==") && key.len() > 6 && (key.len() + rest.len()) % 4 == 0 && key.iter().all(digit)
 }
 
 /// Attributes that are part of a setting's name.
@@ -288,6 +299,9 @@ mod test {
         let pem = |key: &str| format!("a: 1\nb: 2\n-----BEGIN PRIVATE KEY-----\n{key}=\n-----END PRIVATE KEY-----\n");
         assert_eq!(of("", &pem("MIIBsecret"), &pem("MIICsecret")), "1 setting changed");
         assert_eq!(of("", "geheim1: a\nb: 1\n", "geheim1: b\nb: 1\n"), "1 setting changed");
+        let block = |key: &str| format!("a: 1\nb: 2\ncert:\nMIIBsecretsecretsecret\n{key}==\nc: 1\n");
+        assert_eq!(of("", &block("aGVpbWxpY2hlc1"), &block("aGVpbWxpY2hlc2")), "1 setting changed");
+        assert_eq!(of("", "user_pass=\nb=1", "language=\nb=1"), "1 new: language; 1 gone: user_pass");
         let long = format!("{}: 1\nb: 1", "x".repeat(NAME + 1));
         assert_eq!(of("", &long, &long.replace(": 1\nb", ": 2\nb")), "1 setting changed");
         assert_eq!(of("", "http://u:pw@h/x\nb: 1", "http://u:pv@h/x\nb: 2"), "2 settings changed: http, b");

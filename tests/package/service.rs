@@ -390,6 +390,9 @@ fn stop_restart_upgrade_shutdown_and_removal() {
     assert_eq!((asked(&record).as_str(), of(&record, "kill")), ("", vec!["phoneprov"]));
     let record = r.init("stop");
     assert_eq!((asked(&record).as_str(), of(&record, "kill")), ("remove", vec!["phoneprov"]));
+    // who follows the names of media servers would write the rules again
+    let at = |what: &str| record.iter().position(|l| l == what).unwrap_or_else(|| panic!("{what}: {record:?}"));
+    assert!(at("procd_kill phoneprov qos") < at("phoneprov qos remove"));
     assert!(!r.path("/tmp/run/phoneprov-config").exists());
 
     // installed, upgraded, removed by the package's own scripts

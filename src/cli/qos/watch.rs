@@ -23,7 +23,10 @@ pub(super) fn run(args: &Args) -> Result<i32, String> {
     let mut recent = Recent::default();
     let mut told: Option<String> = None;
     loop {
-        let trouble = turn(args, &lookup, &mut recent);
+        let end = &signals.end;
+        let ended =
+            || poll(&mut [PollFd::new(end, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap_or(0) > 0;
+        let trouble = turn(args, &lookup, &mut recent, &ended);
         // once for each change: this goes on for ever
         let said = trouble.join("; ");
         if !said.is_empty() && told.as_deref() != Some(&said) {
@@ -55,7 +58,7 @@ fn seconds(every: u64, failed: bool) -> u64 {
 }
 
 /// One look-up, and what follows from it. Returns what is wrong.
-fn turn(args: &Args, lookup: &Lookup, recent: &mut Recent) -> Vec<String> {
+fn turn(args: &Args, lookup: &Lookup, recent: &mut Recent, ended: &dyn Fn() -> bool) -> Vec<String> {
     let config = match setup::config(args) {
         Ok((config, _)) if off(&config).is_none() => config,
         // the init script is about to end this, and takes the rules away
@@ -64,6 +67,10 @@ fn turn(args: &Args, lookup: &Lookup, recent: &mut Recent) -> Vec<String> {
     };
     let mut servers = lookup.all(&config.qos.mediaservers);
     recent.merge(&mut servers, Instant::now());
+    // A look-up takes its time. Who has ended this meanwhile, or switched it off, had the rules taken away.
+    if ended() || setup::config(args).is_ok_and(|(now, _)| off(&now).is_some()) {
+        return Vec::new();
+    }
     let intent = intent(args, &config, servers, None);
     let changed = site::write(args, &intent.plan);
     for file in &changed.files {
@@ -108,6 +115,7 @@ impl Recent {
 
 #[cfg(test)]
 mod test {
+    use super::super::super::args::{parse, Parsed};
     use super::*;
 
     fn server(addresses: &[&str]) -> Vec<Server> {
@@ -120,6 +128,39 @@ mod test {
         assert_eq!(seconds(bounds::QOS_WATCH_SECONDS, false), 300);
         assert_eq!(seconds(bounds::QOS_WATCH_SECONDS, true), bounds::QOS_RETRY_SECONDS);
         assert_eq!(seconds(1, true), 1);
+    }
+
+    #[test]
+    fn nothing_is_written_by_a_watch_that_was_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let config = |enabled: &str| {
+            let text = format!(
+                "config agent 'main'\n\toption enabled '1'\n\tlist network 'lan'\n\toption upstream 'http://p.example'\nconfig vendor 'snom'\n\
+                 \toption enabled '1'\nconfig qos 'qos'\n\toption enabled '{enabled}'\n\tlist mediaserver '192.0.2.1'\n"
+            );
+            std::fs::write(path("phoneprov"), text).unwrap();
+        };
+        let zones = "config zone\n\toption name 'lan'\n\tlist network 'lan'\nconfig zone\n\toption name 'wan'\n\tlist network 'wan'\n";
+        std::fs::write(path("firewall"), zones).unwrap();
+        config("1");
+        let (uci, file) = (path("."), path("phoneprov"));
+        let words = ["phoneprov", "qos", "watch", "--uci", uci.to_str().unwrap(), "--config", file.to_str().unwrap()];
+        let Ok(Parsed::Verb(_, args)) = parse(words.iter().map(Into::into)) else { panic!("no verb") };
+        let mut recent = Recent::default();
+        let mut turn = |ended: &dyn Fn() -> bool| {
+            turn(&args, &Lookup::new(), &mut recent, ended);
+            std::fs::read_to_string(path("firewall")).unwrap()
+        };
+        assert_eq!(turn(&|| true), zones);
+        // switched off between the begin of a look-up and its end
+        let off = || {
+            config("0");
+            false
+        };
+        assert_eq!(turn(&off), zones);
+        config("1");
+        assert!(turn(&|| false).contains("192.0.2.1"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::edit::without;
 use super::safe::Word;
+use super::sqm::queue_device;
 use super::File;
 use crate::config::resolve_networks;
 use crate::proto::uci::{self, Section};
@@ -62,30 +63,43 @@ impl Router {
         if networks.is_empty() {
             networks.push("wan".into());
         }
-        let mut found: Vec<(String, String)> =
-            networks.into_iter().filter_map(|n| self.device_of(&n).map(|device| (n, device))).collect();
-        if let Some(given) = &self.wan {
-            // of several lines, the one that is up
-            found.sort_by_key(|(_, device)| device != given);
-        }
+        let known = |n: String| {
+            // a modem's `/dev/cdc-wdm0` is none
+            let device = self.device_of(&n).filter(|device| Word::new(device).is_some());
+            self.interface(&n).map(|_| (n, device))
+        };
+        let mut found: Vec<(String, Option<String>)> = networks.into_iter().filter_map(known).collect();
+        // Of several lines, the one that is up; a file may not say whose device that is. While none is up, one with a device.
+        found.sort_by_key(|(_, device)| match (&self.wan, device) {
+            (Some(given), Some(device)) if given == device => 0,
+            (Some(_), device) => 1 + usize::from(device.is_some()),
+            (None, device) => usize::from(device.is_none()),
+        });
         let (network, device) = found.into_iter().next().unzip();
+        // a modem has its device only while it is up: until then the queue stays where it was put
+        let before = || self.files.get(&File::Sqm).and_then(|text| queue_device(text));
+        let device = self.wan.clone().or(device.flatten()).or_else(before);
         let word = |text: Option<&str>| text.and_then(Word::new);
         Wan {
             zone: word(zone.and_then(|z| z.get("name"))),
             network: word(network.as_deref()).filter(Word::is_name),
-            device: word(self.wan.as_deref().or(device.as_deref())),
+            device: word(device.as_deref()),
         }
     }
 
     /// The device of a network when it is up, as far as the file says it.
     fn device_of(&self, network: &str) -> Option<String> {
-        let merged = uci::parse_all(&self.network).0.merged();
-        let is_it = |s: &&Section| s.kind == "interface" && s.name.as_deref() == Some(network);
-        match merged.sections.iter().find(is_it)?.get("proto") {
+        match self.interface(network)?.get("proto") {
             Some(ppp @ ("pppoe" | "pppoa" | "pptp" | "l2tp" | "ppp" | "3g")) => Some(format!("{ppp}-{network}")),
             Some("wireguard") => Some(network.to_string()),
             _ => resolve_networks(&self.network, &[network.to_string()]).pop()?.1.ok(),
         }
+    }
+
+    /// The section of a network.
+    fn interface(&self, network: &str) -> Option<Section> {
+        let merged = uci::parse_all(&self.network).0.merged();
+        merged.sections.into_iter().find(|s| s.kind == "interface" && s.name.as_deref() == Some(network))
     }
 
     /// Zones with phones, and what is to be said of others.
