@@ -40,7 +40,7 @@ audit:
 	else echo "audit: known weaknesses were not checked: the advisory database cannot be fetched here"; fi
 
 unit:
-	cargo test --lib --bins --test store --test dhcp_apply --test rpcd --test package --test golden --test provisioner
+	cargo test --lib --bins --test store --test dhcp_apply --test qos_apply --test rpcd --test package --test golden --test provisioner
 	cargo test --doc
 
 lab:

@@ -156,6 +156,26 @@ pub const FILE_TEMPORARIES: usize = 64;
 /// Seconds for dnsmasq's init script to end. It probes for other DHCP servers, some seconds for each device.
 pub const RELOAD_SECONDS: u64 = 60;
 
+/// Bytes of a command in another package's file that is written down so that it can be put back.
+pub const BORROWED_COMMAND: usize = 256;
+
+/// Addresses and blocks that have rules for calls. Each is two rules that each packet is compared with.
+pub const QOS_BLOCKS: usize = 64;
+/// Addresses of one name that are taken. Pools of media servers answer with up to eight at once.
+pub const QOS_PER_HOST: usize = 16;
+/// Seconds for the look-up of all names. The C library itself goes on for as long as it likes.
+pub const QOS_LOOKUP_SECONDS: u64 = 6;
+/// Seconds between two look-ups of the names, as DNS keeps most answers that long.
+pub const QOS_WATCH_SECONDS: u64 = 300;
+/// Seconds until the next, while something failed.
+pub const QOS_RETRY_SECONDS: u64 = 30;
+/// Seconds that an address which a name no longer has keeps its rules: of a pool each answer has another part.
+pub const QOS_KEEP_SECONDS: u64 = 3600;
+/// Stored configs that are read to suggest media servers.
+pub const QOS_SUGGEST_CONFIGS: usize = 512;
+/// Suggestions that are shown.
+pub const QOS_SUGGESTIONS: usize = 16;
+
 /// Bytes of the arguments of one ubus call. uhttpd takes 64 KiB of a page; a large config is less.
 pub const RPCD_ARGS: usize = 256 * 1024;
 /// Bytes of one value that a page has checked. LuCI's forms set no limit; no option takes as much.

@@ -20,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
     let words = difference(vendor, &file, old, new, "");
     assert!(!words.is_empty() && words.len() < phoneprov::bounds::DIFFERENCE_WORDS && printable(&words));
     // no user, no registrar gets out
-    assert!(format!("{:?}", (vendor.identity)(&file, body)).len() < 32);
+    assert!(format!("{:?}", vendor.identity(&file, body)).len() < 32);
     let _ = (vendor.kind)(&file);
     let _ = (vendor.fallback)(&file);
     for agent in [&*file, &*String::from_utf8_lossy(body)] {

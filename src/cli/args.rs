@@ -27,6 +27,8 @@ const WORDS: &[&str] = &[
     "module-keys",
     "rules",
     "delimiter",
+    "wan",
+    "every",
     "jobs",
 ];
 

@@ -20,6 +20,7 @@ mod privileges;
 mod probe;
 #[cfg(feature = "provisioner")]
 mod provisioner;
+mod qos;
 mod refresh;
 mod reject;
 #[cfg(feature = "provisioner")]
@@ -143,6 +144,13 @@ const VERBS: &[Verb] = &[
         help: "what dnsmasq tells phones by DHCP: show it, write it, take it away; seen: for the hook of the router's DHCP server",
         options: &["uci", "device", "no-reload"],
         run: dhcp::run,
+    },
+    Verb {
+        name: "qos",
+        args: "print [qos-scripts|fw4|sqm|qosify] | apply | remove | watch [--uci DIR] [--device D] [--wan D] [--no-reload]",
+        help: "bandwidth for calls to the media servers: show the rules, write them, take them away; watch: follow their names",
+        options: &["uci", "device", "wan", "every", "no-reload"],
+        run: qos::run,
     },
     Verb {
         name: "rpcd",

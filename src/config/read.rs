@@ -432,7 +432,13 @@ impl Reader<'_> {
 
     fn qos(&mut self, groups: &[Group]) -> Qos {
         let group = self.single(groups, "qos", "qos");
-        let v = self.values("qos", &context("qos", None), group.map_or(&[], |g| &g.entries));
+        let context = context("qos", None);
+        let v = self.values("qos", &context, group.map_or(&[], |g| &g.entries));
+        if v.flag("enabled") && v.line("mediaserver").is_none() {
+            let line = v.line("enabled").unwrap_or(0);
+            let message = format!("{context}mediaserver is not set; add list mediaserver 'media.example.net'");
+            self.report(line, false, message);
+        }
         Qos {
             enabled: v.flag("enabled"),
             backend: match v.text("backend").as_str() {

@@ -278,13 +278,19 @@ pub(super) const OPTIONS: &[Opt] = &[
     ),
     opt("phone", "mac", Kind::Mac, "", "MAC address of the phone, in any spelling. Needed."),
     opt("phone", "vendor", Kind::VendorName, "", "Vendor section that serves it, whatever its MAC says."),
-    opt("qos", "enabled", Kind::Bool, "0", "Let `phoneprov qos apply` write rules for calls."),
+    opt(
+        "qos",
+        "enabled",
+        Kind::Bool,
+        "0",
+        "Give calls the right of way on the line: `phoneprov qos apply` writes rules for them (docs/qos.md).",
+    ),
     opt(
         "qos",
         "backend",
         Kind::Choice(&["auto", "qos-scripts", "fw4", "sqm", "qosify"]),
         "auto",
-        "The package that does the work; `auto` takes the one that is installed.",
+        "The package that does the work; `auto` takes the one that is in use, or else the best that is installed.",
     ),
     opt(
         "qos",
@@ -293,8 +299,8 @@ pub(super) const OPTIONS: &[Opt] = &[
         "",
         "Where calls go: host names, addresses or address blocks (`203.0.113.0/24`).",
     ),
-    opt("qos", "upload", int(0, 10_000_000, "kbit/s"), "0", "Speed of the line upwards; 0 leaves it as it is set."),
-    opt("qos", "download", int(0, 10_000_000, "kbit/s"), "0", "Speed of the line downwards; 0 leaves it as it is set."),
+    opt("qos", "upload", int(0, 10_000_000, "kbit/s"), "0", "Speed of the line upwards, a little less than it has; 0 leaves it as it is set."),
+    opt("qos", "download", int(0, 10_000_000, "kbit/s"), "0", "Speed of the line downwards, a little less than it has; 0 leaves it as it is set."),
 ];
 
 /// The option of this name in a section of this type.

@@ -171,6 +171,7 @@ config agent 'main'
 config qos 'qos'
 	option enabled 'true'
 	option backend 'qos-scripts'
+	list mediaserver 'a.example'
 ";
     let (config, problems) = read(text);
     assert_eq!(problems, []);
@@ -453,6 +454,17 @@ fn problems_are_bounded_and_one_line_each() {
     assert_eq!(problems.len(), 200);
     let told = told("config agent 'main'\n\toption port 'a\nb\u{1b}'\n");
     assert!(told.len() == 1 && told[0].starts_with("2 port 'a\\nb\\u{1b}' is no whole number"), "{told:?}");
+}
+
+#[test]
+fn rules_for_calls_need_a_media_server() {
+    let text = "config agent 'main'\nconfig qos 'qos'\n\toption enabled '1'\n";
+    let problems = |text: &str| Config::read(text, "f", &[]).unwrap().warnings;
+    let found = problems(text);
+    assert_eq!((found.len(), found[0].line), (1, 3));
+    assert_eq!(found[0].message, "qos: mediaserver is not set; add list mediaserver 'media.example.net'");
+    assert_eq!(problems(&format!("{text}\tlist mediaserver 'a.example'\n")), []);
+    assert_eq!(problems(&text.replace("'1'", "'0'")), []);
 }
 
 proptest! {

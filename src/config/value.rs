@@ -71,12 +71,22 @@ pub(super) fn check(kind: Kind, name: &str, value: &str) -> Result<String, Strin
             Ok(value.into())
         }
         Kind::Hosts => {
+            if is_nowhere(value) {
+                return wrong("is no address that a server can have");
+            }
             if is_host_or_block(value) {
                 return Ok(value.to_ascii_lowercase());
             }
             wrong("is no host name, address or block; write it as media.example.net, 203.0.113.7 or 203.0.113.0/24")
         }
     }
+}
+
+/// An address or a block that is all, this host, or many hosts at once.
+fn is_nowhere(value: &str) -> bool {
+    let (host, len) = value.split_once('/').unwrap_or((value, ""));
+    let all = !len.is_empty() && len.bytes().all(|b| b == b'0');
+    host.parse::<IpAddr>().is_ok_and(|a| all || a.is_unspecified() || a.is_loopback() || a.is_multicast())
 }
 
 /// A host name, an address, or an address with a prefix length.
@@ -151,6 +161,11 @@ mod test {
             (Kind::Hosts, "$(x)"),
             (Kind::Hosts, "203.0.113.0/33"),
             (Kind::Hosts, "a.b/24"),
+            (Kind::Hosts, "0.0.0.0/0"),
+            (Kind::Hosts, "198.51.100.1/00"),
+            (Kind::Hosts, "::"),
+            (Kind::Hosts, "127.0.0.1"),
+            (Kind::Hosts, "224.0.1.75"),
             (Kind::Hosts, ""),
         ] {
             assert!(check(kind, "x", value).is_err(), "{kind:?} {value}");

@@ -13,7 +13,7 @@ fn key(n: u8, name: &str) -> ResourceKey {
 
 fn account(who: &str) -> Identity {
     let rules = crate::vendor::by_name("snom").unwrap();
-    (rules.identity)("x.htm", format!("user_name1!: {who}\n").as_bytes())
+    rules.identity("x.htm", format!("user_name1!: {who}\n").as_bytes())
 }
 
 fn limits(share: u32, min: u32) -> Limits {

@@ -99,7 +99,7 @@ pub fn judge(vendor: &Vendor, file: &str, answer: Result<(FetchHead, Vec<u8>), F
         200 => match (vendor.check)(file, &body) {
             Verdict::Good => Outcome::Good {
                 sha256: Sha256::of(&body),
-                identity: (vendor.identity)(file, &body),
+                identity: vendor.identity(file, &body),
                 head,
                 body: body.into(),
             },

@@ -103,7 +103,7 @@ fn ours(path: &Path, header: &str) -> Result<Option<String>, String> {
     match read {
         Ok(_) if bytes.starts_with(header.as_bytes()) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Ok(_) => Err(format!(
-            "{}: was not written by phoneprov and is left alone; name another file (option dnsmasq_conf)",
+            "{}: was not written by phoneprov and is left alone; move it away, or name another file where an option does",
             path.display()
         )),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -41,26 +41,10 @@ pub fn replace(text: &str, ours: Ours, new: &[Section]) -> Result<Option<String>
     }
     let taken = |s: &&Section| s.name.is_some() && new.iter().any(|n| n.name == s.name);
     if let Some(section) = file.sections.iter().find(|s| !ours.has(s) && taken(s)) {
-        let name = section.name.as_deref().unwrap_or_default();
-        return Err(format!(
-            "{}: section '{name}' is of type {}; rename it, the name is ours",
-            section.line, section.kind
-        ));
+        return Err(taken_name(section));
     }
-    let mine_at = |section: Option<usize>| section.and_then(|i| file.sections.get(i)).is_some_and(|s| ours.has(s));
     let mut out = text.to_string();
-    // from the end, so that the places before stay where they are
-    let mut rest = places.as_slice();
-    while let Some((last, before)) = rest.split_last() {
-        if !mine_at(last.1) {
-            rest = before;
-            continue;
-        }
-        let count = rest.iter().rev().take_while(|place| place.1 == last.1).count();
-        let (before, section) = rest.split_at_checked(rest.len() - count).unwrap_or((&[], rest));
-        cut(&mut out, text, section, &places, &mine_at)?;
-        rest = before;
-    }
+    take_out(&mut out, text, &file, &places, &|s| ours.has(s))?;
     append(&mut out, new)?;
     let (again, others_again) = match uci::parse(&out) {
         Ok(file) => split(&file, ours),
@@ -72,12 +56,62 @@ pub fn replace(text: &str, ours: Ours, new: &[Section]) -> Result<Option<String>
     Ok(Some(out))
 }
 
+/// The text with sections of ours, where it has none yet, before the first section of the type `before`: each with an
+/// empty line behind it, which goes with it. At the end where there is no such section. Errors as of [`replace`].
+pub fn put_before(text: &str, before: &str, new: &[Section]) -> Result<String, String> {
+    let (file, places) = uci::parse_with_places(text).map_err(|e| format!("{}: {}", e.line, e.message))?;
+    let taken = |s: &&Section| s.name.is_some() && new.iter().any(|n| n.name == s.name);
+    if let Some(section) = file.sections.iter().find(taken) {
+        return Err(taken_name(section));
+    }
+    let mut out = text.to_string();
+    let first = file.sections.iter().position(|s| s.kind == before);
+    match first.and_then(|first| places.iter().find(|(_, section)| *section == Some(first))) {
+        None => append(&mut out, new)?,
+        Some((place, _)) => {
+            let start = lines_of(text, place).start;
+            if places.iter().any(|(p, _)| p.start < place.start && start < p.end) {
+                let line = 1 + text.get(..start).unwrap_or_default().matches('\n').count();
+                return Err(format!(
+                    "{line}: begins with one section and ends with another; put them on lines of their own"
+                ));
+            }
+            let canonical = uci::write(&uci::File { package: None, sections: new.to_vec() })?;
+            out.insert_str(start, canonical.trim_start_matches('\n'));
+        }
+    }
+    let others = |text: &str| -> Result<Vec<Section>, String> {
+        let file =
+            uci::parse(text).map_err(|e| format!("the change would make line {} unreadable: {}", e.line, e.message))?;
+        let is_new = |s: &Section| s.name.is_some() && new.iter().any(|n| n.name == s.name);
+        Ok(file.merged().sections.iter().filter(|s| !is_new(s)).map(bare).collect())
+    };
+    if others(&out)? != others(text)? {
+        return Err("the change would touch other sections; look at its last lines".into());
+    }
+    Ok(out)
+}
+
+/// The text without one section, whoever's it is.
+pub(super) fn without(text: &str, kind: &str, name: &str) -> Result<String, String> {
+    let (file, places) = uci::parse_with_places(text).map_err(|e| format!("{}: {}", e.line, e.message))?;
+    let is_it = |s: &Section| s.kind == kind && s.name.as_deref() == Some(name);
+    let mut out = text.to_string();
+    take_out(&mut out, text, &file, &places, &is_it)?;
+    Ok(out)
+}
+
+fn taken_name(section: &Section) -> String {
+    let name = section.name.as_deref().unwrap_or_default();
+    format!("{}: section '{name}' is of type {}; rename it, the name is ours", section.line, section.kind)
+}
+
 /// What the file means: our sections and those of others, without line numbers.
 fn split(file: &uci::File, ours: Ours) -> (Vec<Section>, Vec<Section>) {
     file.merged().sections.iter().map(bare).partition(|s| ours.has(s))
 }
 
-fn bare(section: &Section) -> Section {
+pub(super) fn bare(section: &Section) -> Section {
     let mut out = section.clone();
     out.line = 0;
     out.entries.iter_mut().for_each(|e| e.line = 0);
@@ -87,6 +121,30 @@ fn bare(section: &Section) -> Section {
 /// The order of sections has no meaning for what we write.
 fn same(a: &[Section], b: &[Section]) -> bool {
     a.len() == b.len() && a.iter().all(|s| b.contains(s))
+}
+
+/// Takes the sections that are `mine` out of `out`, which is `text`.
+fn take_out(
+    out: &mut String,
+    text: &str,
+    file: &uci::File,
+    places: &[Span],
+    mine: &dyn Fn(&Section) -> bool,
+) -> Result<(), String> {
+    let mine_at = |section: Option<usize>| section.and_then(|i| file.sections.get(i)).is_some_and(mine);
+    // from the end, so that the places before stay where they are
+    let mut rest = places;
+    while let Some((last, before)) = rest.split_last() {
+        if !mine_at(last.1) {
+            rest = before;
+            continue;
+        }
+        let count = rest.iter().rev().take_while(|place| place.1 == last.1).count();
+        let (before, section) = rest.split_at_checked(rest.len() - count).unwrap_or((&[], rest));
+        cut(out, text, section, places, &mine_at)?;
+        rest = before;
+    }
+    Ok(())
 }
 
 /// Takes the lines of one section's commands out of `out`, which is `text` up to the end of this section at least.

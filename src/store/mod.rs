@@ -12,6 +12,7 @@ mod disk;
 mod error;
 pub mod file;
 mod limit;
+mod look;
 mod name;
 mod scan;
 mod write;
@@ -26,6 +27,7 @@ mod held_test;
 mod test;
 
 pub use error::{Failed, StoreError};
+pub use look::last_goods;
 pub use scan::Found;
 
 use crate::bounds;

@@ -1,7 +1,7 @@
 //! Akuvox door phones and indoor stations. Configs are `Config.… = value` lines, in older firmware below `[ … ]` heads,
 //! or encrypted. Sources: phone-facts 1.3, 3.2; Akuvox administrator guides.
 
-use super::identity::{pairs, Accounts, Field, Identity, Names};
+use super::identity::{pairs, Accounts, Field, Names};
 use super::text::{self, Tally};
 use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 
@@ -18,7 +18,7 @@ pub static AKUVOX: Vendor = Vendor {
     user_agent: |agent| -> Option<AgentFacts> { text::brand_model_version(agent, LABEL) },
     kind: |file| -> FileKind { text::kind(file, |name| name.ends_with(".txt")) },
     check,
-    identity,
+    accounts,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
     // administrator guides: 66, or a number set in the phone
@@ -55,9 +55,9 @@ const ACCOUNT: Names = &[
     ("config.account#.general.enable", Field::Active),
 ];
 
-fn identity(file: &str, body: &[u8]) -> Identity {
+fn accounts(file: &str, body: &[u8]) -> Option<Accounts> {
     if text::is_opaque(file, |name| name.ends_with(".txt")) || text::binary(body) {
-        return Identity::Unknown;
+        return None;
     }
     Accounts::of(ACCOUNT, pairs(body, b'='))
 }

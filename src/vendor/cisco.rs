@@ -2,7 +2,7 @@
 //! compiled binary form, or the text of the oldest SIP loads. Their OUIs are mostly on routers and switches. Sources:
 //! phone-facts 3.1–3.5, 3.7.
 
-use super::identity::{pairs, Accounts, Field, Identity, Names};
+use super::identity::{pairs, Accounts, Field, Names};
 use super::text::{self, Tally};
 use super::types::{AgentFacts, DhcpMac, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -30,7 +30,7 @@ pub static CISCO: Vendor = Vendor {
     user_agent,
     kind: |file| -> FileKind { text::kind(file, |name| name.ends_with(".loads") || name.ends_with(".sgn")) },
     check,
-    identity,
+    accounts,
     fallback: |_| None,
     resync: Resync { reload: "resync", reboot: "reboot_now" },
     // SPA provisioning guide: 66, 160, 159 and 150 are looked at; 150 holds addresses, and one URL more is of no use
@@ -101,11 +101,11 @@ const ACCOUNT: Names = &[
 /// Elements of `device`, in `<line button="1">`.
 const LINE: Names = &[("name", Field::User), ("authname", Field::Auth), ("proxy", Field::Registrar)];
 
-fn identity(file: &str, body: &[u8]) -> Identity {
+fn accounts(file: &str, body: &[u8]) -> Option<Accounts> {
     let opaque = text::is_opaque(file, |name| name.ends_with(".loads") || name.ends_with(".sgn"));
     let start = text::trim_start(body);
     if opaque || text::binary(body) || body.starts_with(b"\x1f\x8b") || start.starts_with(b"Salted__") {
-        return Identity::Unknown;
+        return None;
     }
     if !start.starts_with(b"<") {
         return Accounts::of(ACCOUNT, pairs(body, b':'));

@@ -27,7 +27,7 @@ pub fn difference(vendor: &Vendor, file: &str, old: &[u8], new: &[u8], secret: &
     }
     let (Some(before), Some(after)) = (Settings::of(old), Settings::of(new)) else { return unread() };
     let mut parts: Vec<String> = Vec::new();
-    let (was, is) = ((vendor.identity)(file, old), (vendor.identity)(file, new));
+    let (was, is) = (vendor.identity(file, old), vendor.identity(file, new));
     match (was.change(is), was, is) {
         (Some(Change::Lost), ..) => parts.push("the account is gone".to_string()),
         (Some(Change::Changed), ..) => parts.push("another account".to_string()),

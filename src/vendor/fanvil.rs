@@ -1,6 +1,6 @@
 //! Fanvil phones. Configs are text between two marks, or XML, or encrypted. Sources: phone-facts 1.3, 3.2–3.5.
 
-use super::identity::{pairs, Accounts, Field, Identity, Names};
+use super::identity::{pairs, Accounts, Field, Names};
 use super::text;
 use super::types::{AgentFacts, DhcpMac, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -18,7 +18,7 @@ pub static FANVIL: Vendor = Vendor {
     user_agent: |agent| -> Option<AgentFacts> { text::brand_model_version(agent, LABEL) },
     kind: |file| -> FileKind { text::kind(file, |name| name.ends_with(".txt")) },
     check,
-    identity,
+    accounts,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
     // the phone is set to one of 66, 43 or a number of its own; 43 is the bare URL (phone-facts 2.2)
@@ -70,9 +70,9 @@ const LINE: Names = &[
     ("enablereg", Field::Active),
 ];
 
-fn identity(file: &str, body: &[u8]) -> Identity {
+fn accounts(file: &str, body: &[u8]) -> Option<Accounts> {
     if text::is_opaque(file, |name| name.ends_with(".txt")) || text::binary(body) {
-        return Identity::Unknown;
+        return None;
     }
     let mut accounts = Accounts::default();
     if !text::trim_start(body).starts_with(b"<") || text::begins(text::trim_start(body), "<<") {
@@ -80,7 +80,7 @@ fn identity(file: &str, body: &[u8]) -> Identity {
             let key: Vec<u8> = key.iter().copied().filter(|b| *b != b' ').collect();
             accounts.setting(ACCOUNT, &key, value);
         }
-        return accounts.identity();
+        return Some(accounts);
     }
     Accounts::read(body, |accounts, leaf| {
         if let Some(index) = leaf.index {

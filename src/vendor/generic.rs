@@ -1,7 +1,6 @@
 //! For vendor sections whose name the binary does not know: the admin vouches for the OUIs, and nothing is known of
 //! the files but what an error page looks like.
 
-use super::identity::Identity;
 use super::types::{DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::{snom, text};
 
@@ -19,7 +18,7 @@ pub static GENERIC: Vendor = Vendor {
     user_agent: |_| None,
     kind: |file| -> FileKind { text::kind(file, |_| false) },
     check,
-    identity: |_, _| Identity::Unknown,
+    accounts: |_, _| None,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
     dhcp: &[DhcpOption::url(66)],

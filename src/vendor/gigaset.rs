@@ -1,7 +1,7 @@
 //! Gigaset DECT bases and desk phones. Configs are XML; the desk phones run snom firmware and take snom's root too.
 //! Sources: phone-facts 1.3, 3.1–3.5.
 
-use super::identity::{Accounts, Field, Identity, Names};
+use super::identity::{Accounts, Field, Names};
 use super::snom;
 use super::text;
 use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
@@ -20,7 +20,7 @@ pub static GIGASET: Vendor = Vendor {
     user_agent,
     kind: |file| -> FileKind { text::kind(file, |_| false) },
     check,
-    identity,
+    accounts,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
     // the DECT bases take 114 (default-url) and not 66; desk phones take both (phone-facts 2.2)
@@ -63,9 +63,9 @@ const ACCOUNT: Names = &[
     ("ucb_sip_account_is_active_#", Field::Active),
 ];
 
-fn identity(file: &str, body: &[u8]) -> Identity {
+fn accounts(file: &str, body: &[u8]) -> Option<Accounts> {
     if text::is_opaque(file, |_| false) || text::binary(body) {
-        return Identity::Unknown;
+        return None;
     }
     Accounts::read(body, |accounts, leaf| {
         let value = leaf.attribute("value");

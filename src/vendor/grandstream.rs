@@ -1,7 +1,7 @@
 //! Grandstream phones. Configs are XML with root `gs_provision`, or the old binary form. Their OUIs are also on
 //! cameras, access points and PBXs. Sources: phone-facts 1.3, 3.1–3.5.
 
-use super::identity::{Accounts, Field, Identity, Names};
+use super::identity::{Accounts, Field, Names};
 use super::text;
 use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -19,7 +19,7 @@ pub static GRANDSTREAM: Vendor = Vendor {
     user_agent,
     kind,
     check,
-    identity,
+    accounts,
     fallback: |_| None,
     resync: Resync { reload: "check-sync", reboot: "check-sync" },
     // DHCP options guide: 66 with the scheme. The form of 43 differs by firmware.
@@ -117,9 +117,9 @@ pub(super) fn p_value(name: &[u8]) -> Option<(u16, Field)> {
     })
 }
 
-fn identity(file: &str, body: &[u8]) -> Identity {
+fn accounts(file: &str, body: &[u8]) -> Option<Accounts> {
     if text::is_opaque(file, shared) || text::binary(body) {
-        return Identity::Unknown;
+        return None;
     }
     Accounts::read(body, |accounts, leaf| {
         let name = leaf.name();

@@ -1,7 +1,7 @@
 //! Htek phones, also sold as Sangoma S-series and ClearlyIP. Configs are XML with P codes. Sources: phone-facts 1.3, 3.2–3.5.
 
 use super::grandstream;
-use super::identity::{Accounts, Field, Identity, Names};
+use super::identity::{Accounts, Field, Names};
 use super::text;
 use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -19,7 +19,7 @@ pub static HTEK: Vendor = Vendor {
     user_agent: |agent| -> Option<AgentFacts> { text::brand_model_version(agent, LABEL) },
     kind: |file| -> FileKind { text::kind(file, |name| name.ends_with(".txt")) },
     check,
-    identity,
+    accounts,
     fallback: |_| None,
     resync: Resync { reload: "check-sync", reboot: "check-sync" },
     // 66 as a folder (phone-facts 2.2)
@@ -50,9 +50,9 @@ const ACCOUNT: Names = &[
     ("account#.active", Field::Active),
 ];
 
-fn identity(file: &str, body: &[u8]) -> Identity {
+fn accounts(file: &str, body: &[u8]) -> Option<Accounts> {
     if text::is_opaque(file, |name| name.ends_with(".txt")) || text::binary(body) {
-        return Identity::Unknown;
+        return None;
     }
     Accounts::read(body, |accounts, leaf| match leaf.attribute("para") {
         Some(mut para) => {

@@ -95,32 +95,29 @@ const ALL_LINES: u16 = u16::MAX;
 
 /// Collects the lines of a config.
 #[derive(Default)]
-pub(super) struct Accounts {
+pub struct Accounts {
     lines: BTreeMap<u16, Line>,
 }
 
 impl Accounts {
     /// From settings one by one: key and value.
-    pub(super) fn of<'a>(names: Names, settings: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Identity {
+    pub(super) fn of<'a>(names: Names, settings: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<Accounts> {
         let mut all = Accounts::default();
         for (key, value) in settings {
             all.setting(names, key, value);
         }
-        all.identity()
+        Some(all)
     }
 
     /// From an XML config whose elements are the settings, numbered by their index attribute.
-    pub(super) fn of_elements(names: Names, body: &[u8]) -> Identity {
+    pub(super) fn of_elements(names: Names, body: &[u8]) -> Option<Accounts> {
         Accounts::read(body, |all, leaf| all.setting(names, &leaf.numbered(), leaf.text))
     }
 
     /// From any XML config; `each` picks what it knows out of each element.
-    pub(super) fn read(body: &[u8], mut each: impl FnMut(&mut Accounts, &Leaf<'_>)) -> Identity {
+    pub(super) fn read(body: &[u8], mut each: impl FnMut(&mut Accounts, &Leaf<'_>)) -> Option<Accounts> {
         let mut all = Accounts::default();
-        match leaves(body, |leaf| each(&mut all, leaf)) {
-            true => all.identity(),
-            false => Identity::Unknown,
-        }
+        leaves(body, |leaf| each(&mut all, leaf)).then_some(all)
     }
 
     /// A setting of a line whose number stands elsewhere.
@@ -154,6 +151,22 @@ impl Accounts {
             Field::Proxy => line.proxy = host(&kept),
             Field::Active => line.off = OFF.iter().any(|off| kept.eq_ignore_ascii_case(off.as_bytes())),
         }
+    }
+
+    /// Registrars (`true`) and proxies of the lines that are on, each once. What is neither a host name nor an address is left
+    /// out.
+    pub(super) fn servers(&self) -> Vec<(bool, String)> {
+        let fine = |b: &u8| b.is_ascii_alphanumeric() || b".-:".contains(b);
+        let mut out: BTreeSet<(bool, String)> = BTreeSet::new();
+        for line in self.lines.values().filter(|l| !l.off) {
+            for (registrar, host) in [(true, &line.registrar), (false, &line.proxy)] {
+                let host = host.strip_prefix(b"[").and_then(|h| h.strip_suffix(b"]")).unwrap_or(host);
+                if !host.is_empty() && host.iter().all(fine) {
+                    out.insert((registrar, String::from_utf8_lossy(host).into_owned()));
+                }
+            }
+        }
+        out.into_iter().rev().collect()
     }
 
     /// All lines together.
@@ -270,7 +283,22 @@ mod test {
     ];
 
     fn of(text: &str) -> Identity {
-        Accounts::of(NAMES, pairs(text.as_bytes(), b':'))
+        Accounts::of(NAMES, pairs(text.as_bytes(), b':')).map_or(Identity::Unknown, Accounts::identity)
+    }
+
+    #[test]
+    fn servers_of_the_lines_that_are_on() {
+        let of = |text: &str| {
+            let all = Accounts::of(NAMES, pairs(text.as_bytes(), b':')).unwrap().servers();
+            all.into_iter().map(|(r, host)| format!("{}{host}", if r { "" } else { "via " })).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of("u1: a\nr1: Sip.Example:5060\np1: 198.51.100.7\nu2: b\nr2: sip.example"),
+            ["sip.example", "via 198.51.100.7"]
+        );
+        assert_eq!(of("r1: [2001:db8::1]:5061\nr2: off.example\non2: 0"), ["2001:db8::1"]);
+        assert_eq!(of("r1: $(reboot)\nr2: a b\nr3: 0.0.0.0\nr4: 'x'"), ["x"]);
+        assert_eq!(of("u1: anna"), Vec::<String>::new());
     }
 
     #[test]

@@ -31,7 +31,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
 ];
 
 fn of(brand: &str, file: &str, body: &[u8]) -> Identity {
-    (vendor(brand).identity)(file, body)
+    vendor(brand).identity(file, body)
 }
 
 /// The sample with all of one text replaced.
@@ -45,7 +45,7 @@ fn every_sample_is_a_good_config_with_an_account() {
         let body = data(sample);
         assert_eq!((vendor(brand).check)(file, &body), Verdict::Good, "{sample}");
         assert!(matches!(of(brand, file, &body), Identity::Account(_)), "{sample}: {:?}", of(brand, file, &body));
-        assert_eq!((GENERIC.identity)(file, &body), Identity::Unknown);
+        assert_eq!(GENERIC.identity(file, &body), Identity::Unknown);
     }
 }
 
@@ -152,8 +152,8 @@ fn what_has_no_account_by_its_nature_has_none() {
 fn what_cannot_be_read_is_unknown() {
     let noise: Vec<u8> = (0..=255).collect();
     for v in everyone() {
-        assert_eq!((v.identity)("000413AABBCC.tuz", b"sip line1 user name: a\n"), Identity::Unknown, "{}", v.name);
-        assert_eq!((v.identity)("x.cfg", &noise), Identity::Unknown, "{}", v.name);
+        assert_eq!(v.identity("000413AABBCC.tuz", b"sip line1 user name: a\n"), Identity::Unknown, "{}", v.name);
+        assert_eq!(v.identity("x.cfg", &noise), Identity::Unknown, "{}", v.name);
     }
     assert_eq!(of("cisco", "x.cfg", b"\x1f\x8b\x08"), Identity::Unknown);
     assert_eq!(of("snom", "x.xml", b"<settings><a></settings>"), Identity::Unknown);
@@ -205,9 +205,9 @@ proptest! {
     #[test]
     fn total_and_silent(file in ".{0,24}", body in bodies()) {
         for v in everyone() {
-            let shown = format!("{:?}", (v.identity)(&file, &body));
+            let shown = format!("{:?}", v.identity(&file, &body));
             prop_assert!(shown.len() < 32, "{}", shown);
-            prop_assert_eq!((v.identity)(&file, &body), (v.identity)(&file, &body));
+            prop_assert_eq!(v.identity(&file, &body), v.identity(&file, &body));
         }
     }
 

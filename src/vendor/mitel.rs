@@ -1,7 +1,7 @@
 //! Mitel and Aastra SIP phones (67xx, 68xx, 69xx; 53xx with SIP firmware). Configs are `key: value` lines whose keys
 //! hold blanks, or encrypted `.tuz`. Sources: phone-facts 3.2–3.5; Aastra 67xx and Mitel 6800 administrator guides.
 
-use super::identity::{pairs, Accounts, Field, Identity, Names};
+use super::identity::{pairs, Accounts, Field, Names};
 use super::text::{self, Tally};
 use super::types::{AgentFacts, DhcpOption, DhcpValue, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -19,7 +19,7 @@ pub static MITEL: Vendor = Vendor {
     user_agent,
     kind,
     check,
-    identity,
+    accounts,
     // firmware from 4.2 asks for startup.cfg; upstreams made for older phones have aastra.cfg alone
     fallback: |file| (file == "startup.cfg").then_some("aastra.cfg"),
     // the phone decides by itself whether the change needs a restart
@@ -118,9 +118,9 @@ const USER: Names = &[
     ("state", Field::Active),
 ];
 
-fn identity(file: &str, body: &[u8]) -> Identity {
+fn accounts(file: &str, body: &[u8]) -> Option<Accounts> {
     if text::is_opaque(file, language) || text::binary(body) {
-        return Identity::Unknown;
+        return None;
     }
     if !text::trim_start(body).starts_with(b"<") {
         let bare = |(key, value)| -> (&[u8], &[u8]) { (<[u8]>::strip_prefix(key, b"!").unwrap_or(key), value) };

@@ -32,7 +32,7 @@ mod test;
 pub use detect::{detect, is_proof, model_from_event, Active, Detected, Evidence};
 pub use difference::difference;
 pub use generic::GENERIC;
-pub use identity::{Account, Change, Identity};
+pub use identity::{Account, Accounts, Change, Identity};
 pub use sample::sample_config;
 pub use types::{AgentFacts, DhcpMac, DhcpOption, DhcpValue, FileKind, Resync, Vendor, Verdict};
 

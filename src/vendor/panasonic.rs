@@ -1,6 +1,6 @@
 //! Panasonic KX-UT, KX-HDV and KX-TGP. Configs begin with one fixed line, then `KEY="value"`. Sources: phone-facts 1.3, 3.1–3.5.
 
-use super::identity::{pairs, Accounts, Field, Identity, Names};
+use super::identity::{pairs, Accounts, Field, Names};
 use super::text::{self, Tally};
 use super::types::{AgentFacts, DhcpMac, DhcpOption, FileKind, Resync, Vendor, Verdict};
 
@@ -18,7 +18,7 @@ pub static PANASONIC: Vendor = Vendor {
     user_agent,
     kind: |file| -> FileKind { text::kind(file, |name| name.ends_with(".txt")) },
     check,
-    identity,
+    accounts,
     fallback: |_| None,
     resync: Resync { reload: "check-sync", reboot: "check-sync;reboot=true" },
     // KX-HDV and KX-TGP guides: 160 and 159 come first, but the phone takes them for a folder, and asks there for {MODEL}.cfg
@@ -70,10 +70,10 @@ const ACCOUNT: Names = &[
     ("line_enable_#", Field::Active),
 ];
 
-fn identity(file: &str, body: &[u8]) -> Identity {
+fn accounts(file: &str, body: &[u8]) -> Option<Accounts> {
     // the files of the vendor's tool begin otherwise
     if text::is_opaque(file, |name| name.ends_with(".txt")) || !text::begins(text::trim_start(body), "# panasonic") {
-        return Identity::Unknown;
+        return None;
     }
     Accounts::of(ACCOUNT, pairs(body, b'='))
 }

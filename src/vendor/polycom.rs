@@ -1,7 +1,7 @@
 //! Polycom / Poly phones. Configs are XML whose settings are attributes, with roots of many names. Sources: phone-facts
 //! 3.1–3.5.
 
-use super::identity::{Accounts, Field, Identity, Names};
+use super::identity::{Accounts, Field, Names};
 use super::text;
 use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -19,7 +19,7 @@ pub static POLYCOM: Vendor = Vendor {
     user_agent,
     kind: |file| -> FileKind { text::kind(file, |name| name.ends_with(".txt")) },
     check,
-    identity,
+    accounts,
     fallback: |_| None,
     resync: Resync { reload: "check-sync", reboot: "check-sync" },
     // "Custom+66" is the default, and the custom option is 160 (CX5500 guide p. 225)
@@ -69,9 +69,9 @@ const ACCOUNT: Names = &[
     ("voipprot.server.1.address", Field::Registrar),
 ];
 
-fn identity(file: &str, body: &[u8]) -> Identity {
+fn accounts(file: &str, body: &[u8]) -> Option<Accounts> {
     if text::is_opaque(file, |name| name.ends_with(".txt")) || !text::trim_start(body).starts_with(b"<") {
-        return Identity::Unknown;
+        return None;
     }
     Accounts::read(body, |accounts, leaf| {
         for (key, value) in leaf.attributes() {

@@ -1,7 +1,7 @@
 //! snom desk phones and DECT bases. Configs are XML, or text inside `<html><pre>`, or bare text; the M3 has a form of
 //! its own. Sources: phone-facts 3.2–3.5; service.snom.com (PnP, provisioning).
 
-use super::identity::{pairs, Accounts, Field, Identity, Names};
+use super::identity::{pairs, Accounts, Field, Names};
 use super::text::{self, Tally};
 use super::types::{AgentFacts, DhcpMac, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -20,7 +20,7 @@ pub static SNOM: Vendor = Vendor {
     user_agent,
     kind,
     check,
-    identity,
+    accounts,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
     // wiki.snom.com DHCP/Options. 43 with 66 inside would win over 66, but older firmware does not know it.
@@ -176,9 +176,9 @@ pub(super) const ACCOUNT: Names = &[
     ("srv_#_sip_ua_data_proxy_addr", Field::Proxy),
 ];
 
-fn identity(file: &str, body: &[u8]) -> Identity {
+fn accounts(file: &str, body: &[u8]) -> Option<Accounts> {
     if text::is_opaque(file, language) || text::binary(body) {
-        return Identity::Unknown;
+        return None;
     }
     let start = text::trim_start(body);
     if start.starts_with(b"<") && !text::page(start) {

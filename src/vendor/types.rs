@@ -1,6 +1,6 @@
 //! The questions the agent asks about a brand.
 
-use super::identity::Identity;
+use super::identity::{Accounts, Identity};
 use crate::proto::mac::Mac;
 
 /// One brand of phones.
@@ -24,9 +24,9 @@ pub struct Vendor {
     pub kind: fn(&str) -> FileKind,
     /// Is this body, answered with 200 for this file name, something the phone can use?
     pub check: fn(&str, &[u8]) -> Verdict,
-    /// Whose account does this body, asked for under this file name, set up? For bodies that are [`Verdict::Good`];
-    /// others give any answer.
-    pub identity: fn(&str, &[u8]) -> Identity,
+    /// The lines that this body, asked for under this file name, sets up; `None` when it cannot be read here. For bodies that are
+    /// [`Verdict::Good`]; others give any answer.
+    pub accounts: fn(&str, &[u8]) -> Option<Accounts>,
     /// Another name to ask the upstream for when it answers 404 for this one (`startup.cfg` → `aastra.cfg`).
     pub fallback: fn(&str) -> Option<&'static str>,
     /// How to make a phone fetch again.
@@ -61,6 +61,18 @@ pub enum DhcpValue {
     Url,
     /// One byte.
     Byte(u8),
+}
+
+impl Vendor {
+    /// Whose account does this body, asked for under this file name, set up?
+    pub fn identity(&self, file: &str, body: &[u8]) -> Identity {
+        (self.accounts)(file, body).map_or(Identity::Unknown, Accounts::identity)
+    }
+
+    /// The registrars and proxies that it names, in lower case and without ports: `true` for a registrar.
+    pub fn servers(&self, file: &str, body: &[u8]) -> Vec<(bool, String)> {
+        (self.accounts)(file, body).map(|accounts| accounts.servers()).unwrap_or_default()
+    }
 }
 
 impl DhcpOption {

@@ -1,7 +1,7 @@
 //! Yealink desk phones and DECT bases. Configs begin with `#!version:`, or are encrypted with AES. Sources: phone-facts
 //! 3.2–3.5; Yealink auto-provisioning guides.
 
-use super::identity::{pairs, Accounts, Field, Identity, Names};
+use super::identity::{pairs, Accounts, Field, Names};
 use super::text::{self, Tally};
 use super::types::{AgentFacts, DhcpOption, FileKind, Resync, Vendor, Verdict};
 use super::xml;
@@ -31,7 +31,7 @@ pub static YEALINK: Vendor = Vendor {
     user_agent,
     kind,
     check,
-    identity,
+    accounts,
     fallback: |_| None,
     resync: Resync { reload: "check-sync;reboot=false", reboot: "check-sync;reboot=true" },
     // Auto Provision Manual: the custom option, then 66, then 43, which is the bare URL (phone-facts 2.2)
@@ -114,9 +114,9 @@ const ACCOUNT: Names = &[
     ("account.#.enable", Field::Active),
 ];
 
-fn identity(file: &str, body: &[u8]) -> Identity {
+fn accounts(file: &str, body: &[u8]) -> Option<Accounts> {
     if text::is_opaque(file, language) || text::binary(body) {
-        return Identity::Unknown;
+        return None;
     }
     // phone books and the like are XML, and have no account
     Accounts::of(ACCOUNT, pairs(body, b'='))

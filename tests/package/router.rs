@@ -57,7 +57,7 @@ impl Router {
         router.write("etc/group", "root:x:0:\nphoneprov:x:5960:\n");
         router.write("etc/resolv.conf", "nameserver 127.0.0.1\n");
         router.write("etc/hosts", "127.0.0.1 localhost\n");
-        router.write("networks", "lan br-lan up\nvoice br-voice up\nwan eth1 up\n");
+        router.write("networks", "lan br-lan up\nvoice br-voice up\nwan eth1 up wan\n");
         router
             .write("etc/config/network", "config interface 'lan'\nconfig interface 'voice'\nconfig interface 'wan'\n");
         router.write("etc/config/dhcp", "config dhcp 'lan'\n\toption interface 'lan'\n");
@@ -76,6 +76,7 @@ impl Router {
             "#!/bin/sh\n. /lib/functions.sh\nrecord phoneprov \"$@\"\ncase $1 in\n\
              dhcp) [ ! -e /dhcp-fails ] || { echo 'no dnsmasq here'; exit 1; }\n\
              [ ! -e /dhcp-real ] || exec /usr/sbin/phoneprov.real \"$@\" --no-reload ;;\n\
+             qos) [ ! -e /qos-real ] || exec /usr/sbin/phoneprov.real \"$@\" --no-reload ;;\n\
              *) exec /usr/sbin/phoneprov.real \"$@\" ;;\nesac\n",
         );
         router.program("sbin/ujail", "#!/bin/sh\n");

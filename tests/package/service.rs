@@ -50,10 +50,17 @@ fn one_network_in_a_jail() {
     assert!(
         at("procd_open_data") > at("procd_open_instance main") && at("procd_close_data") < at("procd_close_instance")
     );
-    assert_eq!(of(&record, "procd_add_reload_trigger"), ["phoneprov firewall dhcp"]);
+    assert_eq!(of(&record, "procd_add_reload_trigger"), ["phoneprov firewall dhcp qos sqm qosify"]);
     assert_eq!(of(&record, "procd_add_reload_interface_trigger"), ["lan"]);
     // as root, before procd is told of anything
-    assert_eq!(of(&record, "phoneprov "), ["prepare --config /etc/config/phoneprov", "dhcp apply --device br-lan"]);
+    assert_eq!(
+        of(&record, "phoneprov "),
+        [
+            "prepare --config /etc/config/phoneprov",
+            "dhcp apply --device br-lan",
+            "qos apply --device br-lan --wan eth1"
+        ]
+    );
     assert!(at("phoneprov dhcp apply --device br-lan") < at("procd_open_instance main"));
 
     // the agent can read the copy and nobody else can; root's file stays as it was; the folders are the agent's
@@ -176,8 +183,12 @@ fn disabled_it_is_not_there_and_what_it_wrote_goes() {
     // as it is shipped
     let record = r.init("boot");
     assert!(instance(&record).is_empty() && !record.iter().any(|l| l.starts_with("procd_open")), "{record:?}");
-    assert_eq!(of(&record, "phoneprov "), ["dhcp remove"]);
-    assert_eq!(of(&record, "procd_add_reload_trigger"), ["phoneprov firewall dhcp"], "it waits to be enabled");
+    assert_eq!(of(&record, "phoneprov "), ["dhcp remove", "qos remove"]);
+    assert_eq!(
+        of(&record, "procd_add_reload_trigger"),
+        ["phoneprov firewall dhcp qos sqm qosify"],
+        "it waits to be enabled"
+    );
     assert_eq!(of(&record, "procd_add_reload_interface_trigger"), [""; 0]);
     // switched on in LuCI, and off again
     r.commit(LAN);
@@ -185,7 +196,7 @@ fn disabled_it_is_not_there_and_what_it_wrote_goes() {
     r.commit("\toption enabled '0'\n\tlist network 'lan'\n");
     let record = r.init("reload");
     assert!(instance(&record).is_empty(), "{record:?}");
-    assert_eq!(of(&record, "phoneprov "), ["dhcp remove"]);
+    assert_eq!(of(&record, "phoneprov "), ["dhcp remove", "qos remove"]);
     assert!(!r.path("/tmp/run/phoneprov-config").exists(), "no copy of the password is left");
 }
 
@@ -209,7 +220,8 @@ fn a_reload_tells_the_agent_and_ends_it_only_where_it_must() {
         [
             "prepare --config /etc/config/phoneprov",
             "prepare --config /etc/config/phoneprov",
-            "dhcp apply --device br-lan"
+            "dhcp apply --device br-lan",
+            "qos apply --device br-lan --wan eth1"
         ]
     );
     assert!(r.read("/tmp/run/phoneprov-config/phoneprov").contains("grace '9'"));
@@ -379,4 +391,81 @@ fn stop_restart_upgrade_shutdown_and_removal() {
     assert!(record.is_empty() && !r.path("/image/etc/rc.d/S95phoneprov").exists(), "{record:?}");
     // disabled while it is stopped: nothing is left to lead phones here after the next start
     assert_eq!(asked(&r.init("disable")), "remove");
+}
+
+/// What procd is told of the instance that follows the names of media servers.
+fn watch(record: &[String]) -> Option<String> {
+    let from = record.iter().position(|l| l == "procd_open_instance qos")?;
+    let lines = record.iter().skip(from).take_while(|l| *l != "procd_close_instance");
+    let words: Vec<&str> = lines
+        .filter_map(|l| l.strip_prefix("procd_set_param command ").or(l.strip_prefix("procd_append_param command ")))
+        .collect();
+    Some(words.join(" "))
+}
+
+#[test]
+fn the_names_of_media_servers_are_followed_where_there_are_any() {
+    let Some(r) = router("qos") else { return };
+    let qos = |enabled: u8, servers: &[&str]| {
+        let servers: String = servers.iter().map(|s| format!("\tlist mediaserver '{s}'\n")).collect();
+        r.commit(LAN);
+        let text = r.read("/etc/config/phoneprov");
+        r.write(
+            "/etc/config/phoneprov",
+            &format!("{text}\nconfig qos 'qos'\n\toption enabled '{enabled}'\n\toption upload '9000'\n\toption download '90000'\n{servers}"),
+        );
+    };
+    qos(1, &["203.0.113.9", "media.example.net"]);
+    let record = r.init("start");
+    let command = "/usr/sbin/phoneprov qos watch --device br-lan --wan eth1";
+    assert_eq!(watch(&record).as_deref(), Some(command));
+    // beside the agent's, which is as it was, and not in its jail
+    assert_eq!(instance(&record).len(), 16);
+    let at = |line: &str| record.iter().position(|l| l == line).unwrap();
+    assert!(at("procd_open_instance qos") > at("procd_close_instance"));
+    assert_eq!(of(&record, "procd_set_param user"), ["phoneprov"]);
+    for (enabled, servers) in
+        [(1, &["203.0.113.9", "203.0.113.0/24", "2001:db8::9"][..]), (0, &["media.example.net"]), (1, &[])]
+    {
+        qos(enabled, servers);
+        assert_eq!(watch(&r.init("reload")), None, "{enabled} {servers:?}");
+    }
+    // the line is down: the name is followed all the same
+    r.write("/networks", "lan br-lan up\nwan eth1 down wan\n");
+    qos(1, &["dead-beef.example"]);
+    let record = r.init("start");
+    assert_eq!(watch(&record).as_deref(), Some("/usr/sbin/phoneprov qos watch --device br-lan"));
+    assert!(of(&record, "phoneprov ").contains(&"qos apply --device br-lan"));
+}
+
+#[test]
+fn the_rules_for_calls_come_and_go_with_the_service() {
+    let Some(r) = router("qos rules") else { return };
+    r.write("/qos-real", "");
+    r.sh("mkdir -p /sbin /usr/share && touch /sbin/fw4");
+    r.write(
+        "/etc/config/network",
+        "config interface 'lan'\n\toption device 'br-lan'\nconfig interface 'wan'\n\toption device 'eth1'\n",
+    );
+    let before = r.read("/etc/config/firewall");
+    let on = |enabled: u8| {
+        r.commit(LAN);
+        let text = r.read("/etc/config/phoneprov");
+        let qos = format!("{text}\nconfig qos 'qos'\n\toption enabled '{enabled}'\n\tlist mediaserver '203.0.113.9'\n");
+        r.write("/etc/config/phoneprov", &qos);
+    };
+    on(1);
+    r.init("start");
+    let with = r.read("/etc/config/firewall");
+    assert!(with.starts_with(&before) && with.contains("list dest_ip '203.0.113.9'"), "{with}");
+    r.init("reload");
+    assert_eq!(r.read("/etc/config/firewall"), with);
+    on(0);
+    r.init("reload");
+    assert_eq!(r.read("/etc/config/firewall"), before);
+    on(1);
+    r.init("reload");
+    assert_eq!(r.read("/etc/config/firewall"), with);
+    r.init("stop");
+    assert_eq!(r.read("/etc/config/firewall"), before);
 }

@@ -2,7 +2,7 @@
 
 mod apply;
 mod print;
-mod reload;
+pub(super) mod reload;
 mod seen;
 
 use super::args::Args;

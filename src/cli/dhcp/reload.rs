@@ -41,7 +41,7 @@ pub(super) fn reload(args: &Args, form: Form) -> Option<String> {
 }
 
 /// Are the files those of another machine?
-fn elsewhere(args: &Args) -> bool {
+pub(in crate::cli) fn elsewhere(args: &Args) -> bool {
     args.uci.as_deref().is_some_and(|dir| dir.canonicalize().ok() != Path::new(UCI).canonicalize().ok())
 }
 
@@ -61,7 +61,7 @@ pub(super) fn refresh_copy(args: &Args) {
 }
 
 /// Runs it to its end, for so many milliseconds at the most.
-fn run(command: &[&str], limit: u64) -> Result<(), String> {
+pub(in crate::cli) fn run(command: &[&str], limit: u64) -> Result<(), String> {
     let [program, arguments @ ..] = command else { return Ok(()) };
     let mut child = Command::new(program)
         .args(arguments)

@@ -20,6 +20,7 @@ pub(super) fn answer(line: &Line, method: &str, args: &Args) -> Result<Value, St
         }
         "options" => Ok(config::describe()),
         "config" => public(line),
+        "qos" => super::super::qos::report(line),
         other => Err(format!("this version does not answer '{other}'")),
     }
 }

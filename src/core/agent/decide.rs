@@ -147,7 +147,12 @@ impl Agent {
 /// Whose account is in these bytes, which were asked for as `target`?
 pub fn identity_of(key: &ResourceKey, target: &str, body: &[u8]) -> Identity {
     let rules = vendor::by_name(&key.vendor).unwrap_or(&vendor::GENERIC);
-    (rules.identity)(file_of(target), body)
+    rules.identity(file_of(target), body)
+}
+
+/// The registrars (`true`) and proxies in these bytes, which were asked for as `target`.
+pub fn servers_of(key: &ResourceKey, target: &str, body: &[u8]) -> Vec<(bool, String)> {
+    vendor::by_name(&key.vendor).unwrap_or(&vendor::GENERIC).servers(file_of(target), body)
 }
 
 fn configs(done: &[Done]) -> Value {

@@ -21,7 +21,7 @@ mod test;
 
 pub use action::Action;
 pub use control::ControlId;
-pub use decide::identity_of;
+pub use decide::{identity_of, servers_of};
 pub use flash::Loaded;
 pub use generations::{Comparison, Kept, Place};
 pub use http::Asked;

@@ -111,7 +111,7 @@ pub const METHODS: &[Method] = &[
     ),
     method("options", Access::Read, How::Here, &[]),
     method("config", Access::Read, How::Here, &[]),
-    // what else the plugin itself shows: here
+    method("qos", Access::Read, How::Here, &[]),
     method("refresh", Access::Write, How::Job, SOME),
     method("resync", Access::Write, How::Job, &[needed("mac", Kind::MacOrAll), optional("reboot", Kind::Flag)]),
     method("accept", Access::Write, How::Job, SOME),
@@ -174,7 +174,7 @@ mod test {
     #[test]
     fn who_may_call_what() {
         let of = |access| METHODS.iter().filter(|m| m.access == access).map(|m| m.name).collect::<Vec<_>>().join(" ");
-        assert_eq!(of(Access::Read), "status phones phone events job check options config");
+        assert_eq!(of(Access::Read), "status phones phone events job check options config qos");
         assert_eq!(of(Access::Write), "refresh resync accept reject rollback forget admit probe");
         assert!(METHODS.iter().all(|m| m.how != How::Job || m.access == Access::Write));
     }

@@ -208,7 +208,7 @@ impl World {
 
 pub(super) fn good(body: &str) -> Outcome {
     let head = FetchHead { status: 200, etag: Some(format!("\"{body}\"")), ..FetchHead::default() };
-    let identity = (crate::vendor::by_name("snom").unwrap().identity)("settings.php", body.as_bytes());
+    let identity = crate::vendor::by_name("snom").unwrap().identity("settings.php", body.as_bytes());
     Outcome::Good { head, sha256: Sha256::of(body.as_bytes()), body: body.as_bytes().to_vec().into(), identity }
 }
 
