@@ -1,6 +1,7 @@
 # make test     everything: formats, lints, unit tests, the lab (root), fuzzing
 # make lint     what a machine can say about the code
 # make lab      only the lab; `make lab T=faults::` only a part of it
+# make luci     the pages of luci-app in Chromium, with a real agent behind them; make luci T=phones for one file of tests/luci/specs
 # make faults   what each fault of the upstream costs: a line each
 # make soak     300 phones boot again and again for MINUTES (60), and everything fails in turn
 # make audit    known weaknesses, licences and sources of the dependencies
@@ -8,9 +9,11 @@
 # make demo     a snom and a Mitel phone, on loopback, no root
 # make cross    static binaries for routers, into dist/ (docs/cross.md); `make cross T=mipsel` for one
 # make cross-test  unit tests, demo and https of these, under qemu-user
+# make sizes    a table of what `make cross ipk` made
+# make reproducible  builds it here and in a clone, and compares; `make reproducible T=mipsel` for one target
 # make fuzz     each target for SECONDS (60)
-# make ipk      dist/*.ipk, out of each dist/ARCHITECTURE/phoneprov, and their index: the folder is a feed for opkg
-# make apk      dist/apk/ARCHITECTURE/*.apk; needs apk-tools 3
+# make ipk      dist/*.ipk, out of each dist/ARCHITECTURE/phoneprov, LuCI's, and their index: the folder is a feed for opkg
+# make apk      dist/apk/ARCHITECTURE/*.apk, the same; needs apk-tools 3
 
 SECONDS ?= 60
 # labs spend their time waiting: more threads than cores, but time limits in them want a free core
@@ -18,9 +21,9 @@ THREADS ?= 3
 T ?=
 MINUTES ?= 60
 
-.PHONY: test lint audit unit lab faults soak bench demo fuzz peers cross cross-test ipk apk
+.PHONY: test lint audit unit lab luci faults soak bench demo fuzz peers cross cross-test sizes reproducible ipk apk
 
-test: peers lint unit lab fuzz
+test: peers lint unit lab luci fuzz
 
 peers:
 	tests/install-peers.sh
@@ -40,11 +43,14 @@ audit:
 	else echo "audit: known weaknesses were not checked: the advisory database cannot be fetched here"; fi
 
 unit:
-	cargo test --lib --bins --test store --test dhcp_apply --test qos_apply --test rpcd --test package --test golden --test provisioner
+	cargo test --lib --bins --test store --test dhcp_apply --test qos_apply --test rpcd --test package --test golden --test provisioner --test couch --test kazoo
 	cargo test --doc
 
 lab:
 	cargo test --test lab -- --test-threads=$(THREADS) $(T)
+
+luci:
+	tests/luci/run.sh $(T)
 
 faults: peers
 	@cargo test --test lab -- --nocapture --test-threads=$(THREADS) faults:: 2>&1 | grep -E '^fault |^test result|FAILED'
@@ -64,6 +70,12 @@ cross:
 
 cross-test:
 	cross/test.sh $(T)
+
+sizes:
+	@cross/sizes.sh
+
+reproducible:
+	cross/reproducible.sh $(T)
 
 # libFuzzer needs -Z flags: nightly where there is one; else the stable compiler is told to take them, and without
 # the address sanitizer, whose run-time is of nightly only in some installations (the code has no unsafe).
@@ -94,14 +106,15 @@ for binary in dist/*/phoneprov; do \
 	$(PACK) $(1) "$$architecture" "$$binary" $(2); \
 done; \
 [ -n "$$found" ] || { echo "dist/ has no ARCHITECTURE/phoneprov: build them first (make cross)" >&2; exit 1; }
-@[ -e luci-app/Makefile ] || echo "luci-app-phoneprov is left out: there is no luci-app/ yet"
 endef
 
 ipk:
 	@rm -f dist/*.ipk dist/Packages dist/Packages.gz
 	$(call pack,ipk,dist)
+	@$(PACK) luci ipk luci-app dist
 	@$(PACK) index dist
 
 apk:
 	@rm -rf dist/apk
 	$(call pack,apk,"dist/apk/$$architecture")
+	@set -e; for folder in dist/apk/*; do $(PACK) luci apk luci-app "$$folder"; done

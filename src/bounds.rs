@@ -203,6 +203,14 @@ pub const RPCD_JOB_FILES: usize = 1024;
 pub const PROVISIONER_PAUSE: std::time::Duration = std::time::Duration::from_secs(6);
 /// Phones whose last answer the provisioner remembers: 5,000 requests a second for as long as the pause.
 pub const PROVISIONER_RECENT: usize = 32 * 1024;
+/// Wrong passwords that an address may try at once: an office of that many phones has got another one.
+pub const PROVISIONER_GUESSES: u32 = 100;
+/// After them, one each time: 14,400 a day.
+pub const PROVISIONER_GUESS_PAUSE: std::time::Duration = std::time::Duration::from_secs(6);
+/// Addresses whose wrong passwords are remembered.
+pub const PROVISIONER_GUESS_SOURCES: usize = 16 * 1024;
+/// Phones that are known to have had the right password at an address.
+pub const PROVISIONER_GOOD: usize = 100_000;
 /// Open connections of the provisioner: agents and phones of many offices.
 pub const PROVISIONER_CONNECTIONS: usize = 1024;
 /// Of these, from one address: a reverse proxy, or an office behind NAT, has all of its phones there.
@@ -217,5 +225,31 @@ pub const PROVISIONER_DOCUMENTS: usize = 500_000;
 pub const PROVISIONER_DEPTH: usize = 8;
 /// Files that are looked at before requests are answered again, while a store is watched.
 pub const PROVISIONER_WATCH: usize = 2048;
+/// Nodes of a CouchDB cluster that are named. Clusters have three to nine.
+pub const COUCH_NODES: usize = 16;
+/// Seconds for CouchDB to begin an answer, and for each further piece of it. It answers within milliseconds unless it
+/// is very busy.
+pub const COUCH_SECONDS: u64 = 10;
+/// Seconds for a node to say that it is there.
+pub const COUCH_HELLO_SECONDS: u64 = 3;
+/// Seconds for a whole answer: a page of documents, or the names of all databases.
+pub const COUCH_ANSWER_SECONDS: u64 = 60;
+/// Bytes of an answer around its rows.
+pub const COUCH_AROUND: usize = 64 * 1024;
+/// Databases that are followed: that many accounts.
+pub const COUCH_DATABASES: usize = 50_000;
+/// Revisions that are remembered, also of documents that are not kept: an account has voicemails, call flows and others.
+pub const COUCH_REVISIONS: usize = 2_000_000;
+/// Times that a document is written again because somebody else was faster.
+pub const COUCH_TRIES: usize = 10;
 /// Elements within elements of a phone's exported settings. Configs have up to 6 levels.
 pub const IMPORT_DEPTH: usize = 64;
+
+/// Bytes of a call of Kazoo's. An account's document with a directory of 5,000 people is 500 KiB.
+pub const KAZOO_BODY: u64 = 1024 * 1024;
+/// Bytes of an account's id. Kazoo's are 32.
+pub const KAZOO_ID: usize = 64;
+/// Keys of one device in a call of Kazoo's. The most that phones have with all modules is under 200.
+pub const KAZOO_KEYS: usize = 512;
+/// Calls of Kazoo's that wait for the store. It tries again what is refused.
+pub const KAZOO_QUEUE: usize = 64;

@@ -21,5 +21,6 @@ pub mod proto;
 pub mod provisioner;
 #[cfg(test)]
 mod secrets_test;
+pub mod sorted;
 pub mod store;
 pub mod vendor;

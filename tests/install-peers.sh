@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the lab and the benches run beside the agent, and cargo-fuzz: only what is missing.
+# Installs what the lab, the pages' tests and the benches run beside the agent, and cargo-fuzz: only what is missing.
 # On a machine without apt, or without root, it says what is missing and goes on: the tests then skip what needs it.
 set -eu
 
@@ -7,7 +7,8 @@ missing=
 # program:package
 for pair in ip:iproute2 nft:nftables tcpdump:tcpdump sipp:sip-tester nginx:nginx-light dnsmasq:dnsmasq-base \
 	udhcpc:udhcpc dhclient:isc-dhcp-client dhcpcd:dhcpcd-base tshark:tshark busybox:busybox shellcheck:shellcheck \
-	curl:curl openssl:openssl prlimit:util-linux setpriv:util-linux ps:procps make:make cc:gcc c++:g++; do
+	curl:curl openssl:openssl prlimit:util-linux setpriv:util-linux ps:procps python3:python3 make:make cc:gcc c++:g++ \
+	node:nodejs npm:npm chromium:chromium; do
 	command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair#*:}"
 done
 if [ -n "$missing" ]; then
@@ -26,6 +27,16 @@ if [ -n "$missing" ]; then
 		apt-get install -q -y --no-install-recommends $missing
 	else
 		echo "missing here:$missing (install them, or run this as root on Debian)"
+	fi
+fi
+
+# a server with CouchDB's API
+if [ ! -e tests/couch/node_modules/.package-lock.json ]; then
+	if command -v npm >/dev/null 2>&1; then
+		echo "installing: the packages of tests/couch"
+		(cd tests/couch && npm ci --silent) || echo "the packages of tests/couch could not be installed"
+	else
+		echo "missing here: node and npm, for tests/couch"
 	fi
 fi
 

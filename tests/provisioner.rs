@@ -69,7 +69,7 @@ impl Provisioner {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
             let line = lines.next().expect("it says where it listens").unwrap();
-            if let Some((_, address)) = line.split_once("http://") {
+            if let Some((_, address)) = line.split_once(" at http://") {
                 break address.trim().to_string();
             }
         };

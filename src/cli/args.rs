@@ -2,8 +2,8 @@
 
 use super::{Verb, VERBS};
 use crate::proto::mac::Mac;
+use crate::sorted::SortedMap;
 use lexopt::prelude::*;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -17,9 +17,11 @@ pub(super) const COPIES: &str = "/var/run/phoneprov-config";
 /// Options that take one word, and are only looked at by the verbs that have them.
 const WORDS: &[&str] = &[
     "store",
+    "store-file",
     "file",
     "host",
     "listen",
+    "proxy",
     "brand",
     "family",
     "model",
@@ -30,6 +32,10 @@ const WORDS: &[&str] = &[
     "wan",
     "every",
     "jobs",
+    "files",
+    "kazoo-token-file",
+    "kazoo-allow",
+    "kazoo-urlpass-file",
 ];
 
 /// What was given.
@@ -48,8 +54,9 @@ pub(super) struct Args {
     /// Folder of OpenWrt's own config files; `None`: [`UCI`].
     pub(super) uci: Option<PathBuf>,
     pub(super) no_reload: bool,
+    pub(super) force: bool,
     /// Values of [`WORDS`].
-    pub(super) words: BTreeMap<&'static str, String>,
+    pub(super) words: SortedMap<&'static str, String>,
     /// Arguments that are no options.
     pub(super) rest: Vec<String>,
 }
@@ -74,7 +81,8 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         verbose: false,
         uci: None,
         no_reload: false,
-        words: BTreeMap::new(),
+        force: false,
+        words: SortedMap::new(),
         rest: Vec::new(),
     };
     let mut verb: Option<&'static Verb> = None;
@@ -119,6 +127,10 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
                 used.push("no-reload");
                 out.no_reload = true;
             }
+            Long("force") => {
+                used.push("force");
+                out.force = true;
+            }
             Long(name) if WORDS.contains(&name) => {
                 let name = WORDS.iter().copied().find(|w| *w == name).unwrap_or_default();
                 used.push(name);
@@ -131,6 +143,10 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
                         Some(found) => verb = Some(found),
                         None => return Err(format!("no verb '{value}'")),
                     },
+                    // also as a part of what it is for
+                    Some(of) if of.name == "provisioner" && value == "setup" && out.rest.is_empty() => {
+                        verb = VERBS.iter().find(|v| v.name == "setup");
+                    }
                     Some(_) => out.rest.push(value),
                 }
             }

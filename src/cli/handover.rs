@@ -11,24 +11,36 @@ use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-/// Folders in each other; the store has three.
-const DEPTH: u8 = 5;
+/// Folders in each other: the store has three, and documents are up to eight deep in a folder of it.
+const DEPTH: u8 = 10;
 /// Entries looked at in one folder, as the store does.
 const ENTRIES: usize = 65_536;
 
-/// Makes `state_dir` and `run_dir` where they are missing, and gives them with all that is in them to `user`.
+/// Makes `state_dir` and `run_dir` where they are missing, and gives them with all that is in them to `user`; so, too, the folder of
+/// documents of an upstream `file://`, which holds passwords of phones as `state_dir` does.
 ///
 /// # Errors
 /// A sentence that names the folder. One that is in use for something else (`option state_dir '/etc'`), or that another
 /// user made, is not taken.
 pub(super) fn folders(agent: &Agent, user: &User) -> Result<(), String> {
     for (option, path) in [("state_dir", &agent.state_dir), ("run_dir", &agent.run_dir)] {
-        folder(path, user).map_err(|why| format!("{option} {}: {why}", path.display()))?;
+        // what an admin has put there already, before the agent was there
+        let documents = agent.documents().and_then(|d| d.strip_prefix(path).ok()?.iter().next()?.to_str());
+        folder(path, documents, user).map_err(|why| format!("{option} {}: {why}", path.display()))?;
+    }
+    // of its documents the agent says itself what it cannot read
+    if let Some(path) = agent.documents().filter(|path| !path.starts_with(&agent.state_dir)) {
+        // a disk that is not there yet must not look like an office without phones
+        let given = if path.is_dir() { folder(path, None, user) } else { Ok(()) };
+        if let Err(why) = given {
+            log::warn!("upstream file://{}: {why}", path.display());
+        }
     }
     Ok(())
 }
 
-fn folder(path: &Path, user: &User) -> Result<(), String> {
+/// One folder; `known` is a name that it may hold though others than root can look into it.
+fn folder(path: &Path, known: Option<&str>, user: &User) -> Result<(), String> {
     use std::os::unix::fs::DirBuilderExt;
     let words = |e: Errno| std::io::Error::from(e).to_string();
     if !path.is_dir() {
@@ -47,8 +59,11 @@ fn folder(path: &Path, user: &User) -> Result<(), String> {
             ));
         }
         let open = Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO);
-        if open && names(top.as_fd()).map_err(words)?.next().is_some() {
+        if open && names(top.as_fd()).map_err(words)?.any(|name| known != Some(name.as_str())) {
             return Err("is a folder of root's with files in it; name one for the agent alone, or an empty one".into());
+        }
+        if open && known.is_some() {
+            rustix::fs::fchmod(&top, Mode::RWXU).map_err(words)?;
         }
     }
     give(top.as_fd(), &stat, user).map_err(words)?;
@@ -157,7 +172,7 @@ mod test {
         fs::hard_link(other.join("shadow"), state.join("configs/second-name")).expect("made");
         fs::set_permissions(other.join("shadow"), fs::Permissions::from_mode(0o640)).expect("set");
 
-        folder(&state, &someone()).expect("given");
+        folder(&state, None, &someone()).expect("given");
         for path in ["", "configs", "configs/000413000001", "configs/000413000001/phone.json"] {
             assert_eq!(owner(&state.join(path)), (65534, 65533), "{path}");
         }
@@ -166,7 +181,7 @@ mod test {
         assert_eq!(owner(&state.join("configs/link")), (0, 0));
         // once more: nothing is written
         let before = fs::metadata(&state).expect("there").ctime_nsec();
-        folder(&state, &someone()).expect("given");
+        folder(&state, None, &someone()).expect("given");
         assert_eq!(fs::metadata(&state).expect("there").ctime_nsec(), before);
     }
 
@@ -181,33 +196,43 @@ mod test {
         fs::create_dir(&etc).expect("made");
         fs::set_permissions(&etc, fs::Permissions::from_mode(0o755)).expect("set");
         fs::write(etc.join("passwd"), "x").expect("written");
-        let why = folder(&etc, &someone()).expect_err("refused");
+        let why = folder(&etc, None, &someone()).expect_err("refused");
         assert!(why.contains("a folder of root's with files in it"), "{why}");
         assert_eq!((owner(&etc), owner(&etc.join("passwd"))), ((0, 0), (0, 0)));
         // empty, it is free
         fs::remove_file(etc.join("passwd")).expect("removed");
-        folder(&etc, &someone()).expect("given");
+        folder(&etc, None, &someone()).expect("given");
         assert_eq!(owner(&etc), (65534, 65533));
+        // with the documents alone in it, that an admin has put there, it is taken and closed
+        let early = dir.path().join("early");
+        fs::create_dir_all(early.join("db/account")).expect("made");
+        fs::set_permissions(&early, fs::Permissions::from_mode(0o755)).expect("set");
+        folder(&early, Some("other"), &someone()).expect_err("refused");
+        folder(&early, Some("db"), &someone()).expect("taken");
+        assert_eq!(
+            (owner(&early.join("db/account")), fs::metadata(&early).expect("there").mode() & 0o777),
+            ((65534, 65533), 0o700)
+        );
         // of a third user, or behind his link
         let theirs = dir.path().join("theirs");
         fs::create_dir(&theirs).expect("made");
         chown(&theirs, Some(1234), None).expect("root may");
-        let why = folder(&theirs, &someone()).expect_err("refused");
+        let why = folder(&theirs, None, &someone()).expect_err("refused");
         assert!(why.contains("belongs to user 1234") && why.contains("chown -R someone"), "{why}");
         let link = dir.path().join("link");
         let secret = dir.path().join("secret");
         fs::create_dir(&secret).expect("made");
         symlink(&secret, &link).expect("made");
         lchown(&link, Some(1234), None).expect("root may");
-        let why = folder(&link, &someone()).expect_err("refused");
+        let why = folder(&link, None, &someone()).expect_err("refused");
         assert!(why.contains("of user 1234"), "{why}");
         assert_eq!(owner(&secret), (0, 0));
         lchown(&link, Some(0), None).expect("root may");
-        folder(&link, &someone()).expect("root's link is the admin's");
+        folder(&link, None, &someone()).expect("root's link is the admin's");
         assert_eq!(owner(&secret), (65534, 65533));
         // missing, it is made for us alone
         let new = dir.path().join("a/b");
-        folder(&new, &someone()).expect("made");
+        folder(&new, None, &someone()).expect("made");
         assert_eq!((owner(&new), fs::metadata(&new).expect("there").mode() & 0o777), ((65534, 65533), 0o700));
     }
 }

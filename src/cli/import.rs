@@ -1,22 +1,20 @@
 //! `phoneprov import`: a phone's exported settings become a template.
 
 use super::args::Args;
+use super::store;
 use super::text::say;
 use super::{DONE, FAILED, USAGE};
 use crate::bounds;
+use crate::net::store::writer;
 use crate::provisioner::documents::Generator;
-use crate::provisioner::folder::Folder;
 use crate::provisioner::import::rules::Rules;
 use crate::provisioner::import::{document, lines, phonetree, tree_of, Model};
 use crate::provisioner::json::Json;
 use crate::provisioner::memory::TEMPLATES;
 use crate::provisioner::shipped;
+use crate::provisioner::storage::{Change, StorageError};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
-
-/// The id of the phone tree's document.
-const TREE: &str = "phonetree";
 
 pub(super) fn run(args: &Args) -> i32 {
     match parse(args) {
@@ -78,27 +76,23 @@ fn import(args: &Args, generator: Generator, model: &Model<'_>) -> Result<(), St
     if counts.iter().all(|(_, n)| *n == 0) {
         return Err(format!("{file}: there is no setting in it"));
     }
-    let mut document = document(model, generator, sections);
-    let Some(store) = args.words.get("store") else {
+    let document = document(model, generator, sections);
+    let Some(named) = store::named(args)? else {
         say!("{}", document.to_pretty().trim_end());
         return Ok(());
     };
-    let (folder, _) = Folder::open(Path::new(store)).map_err(|e| e.to_string())?;
-    let old = folder.read(TEMPLATES, &model.id())?;
-    if let Some(revision) = old.as_ref().and_then(|old| old.get("_rev")) {
-        document.set("_rev", revision.clone());
-    }
+    let (store, words) = (writer(&named)?, |e: StorageError| e.to_string());
+    let change = store.put(TEMPLATES, &model.id(), &document).map_err(words)?;
     // a tree of its own takes the place of the one that comes with the program: it begins with those models
-    let tree = phonetree::with(Some(folder.read(TEMPLATES, TREE)?.unwrap_or_else(shipped::tree)), model);
-    folder.write(TEMPLATES, &model.id(), &document).map_err(|e| e.to_string())?;
-    folder.write(TEMPLATES, TREE, &tree).map_err(|e| e.to_string())?;
+    let with = &mut |old: Option<&Json>| Some(phonetree::with(Some(old.cloned().unwrap_or_else(shipped::tree)), model));
+    store.update(TEMPLATES, phonetree::TREE, with).map_err(words)?;
     if args.json {
         let counts: serde_json::Map<String, serde_json::Value> =
             counts.iter().map(|(name, n)| (name.to_string(), (*n).into())).collect();
-        say!("{}", serde_json::json!({"id": model.id(), "replaced": old.is_some(), "settings": counts}));
+        say!("{}", serde_json::json!({"id": model.id(), "replaced": change != Change::New, "settings": counts}));
     } else {
         let counts: Vec<String> = counts.iter().map(|(name, n)| format!("{name} {n}")).collect();
-        let what = if old.is_some() { "replaced" } else { "new" };
+        let what = if change == Change::New { "new" } else { "replaced" };
         say!("{}: {what}; settings: {}", model.id(), counts.join(", "));
     }
     Ok(())

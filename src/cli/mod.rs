@@ -30,8 +30,12 @@ mod rollback;
 mod rpcd;
 mod run;
 mod setup;
+#[cfg(feature = "provisioner")]
+mod setup_store;
 mod softphone;
 mod status;
+#[cfg(feature = "provisioner")]
+mod store;
 mod text;
 mod user;
 
@@ -154,9 +158,9 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "rpcd",
-        args: "list | call METHOD | job ID [--jobs DIR]",
+        args: "list | call METHOD | job ID [--jobs DIR] [--uci DIR]",
         help: "the ubus object phoneprov, for rpcd: its methods, or one call with its arguments on stdin; job: for its own use",
-        options: &["jobs"],
+        options: &["jobs", "uci"],
         run: rpcd::run,
     },
     #[cfg(feature = "provisioner")]
@@ -164,7 +168,7 @@ const VERBS: &[Verb] = &[
         name: "render",
         args: "--store DIR --mac M [--file F]",
         help: "print a phone's configuration as the provisioner would send it",
-        options: &["store", "mac", "file", "host"],
+        options: &["store", "store-file", "mac", "file", "host"],
         run: render::run,
     },
     #[cfg(feature = "provisioner")]
@@ -172,16 +176,24 @@ const VERBS: &[Verb] = &[
         name: "import",
         args: "xml|plain FILE --brand B --family F --model M",
         help: "make a template from settings that a phone has exported",
-        options: &["store", "brand", "family", "model", "keys", "module-keys", "rules", "delimiter"],
+        options: &["store", "store-file", "brand", "family", "model", "keys", "module-keys", "rules", "delimiter"],
         run: import::run,
     },
     #[cfg(feature = "provisioner")]
     Verb {
         name: "provisioner",
-        args: "--store DIR [--listen ADDRESS:PORT]",
+        args: "--store DIR|URL,... [--listen ADDRESS:PORT]",
         help: "serve phones and web UIs from a store, in the foreground; logs to stderr",
-        options: &["store", "listen", "verbose"],
+        options: &["store", "store-file", "listen", "proxy", "files", "kazoo-token-file", "kazoo-allow", "kazoo-urlpass-file", "verbose"],
         run: provisioner::run,
+    },
+    #[cfg(feature = "provisioner")]
+    Verb {
+        name: "setup",
+        args: "--store DIR|URL,... [--force]",
+        help: "load templates and their tree into a store; what an admin has edited stays, unless --force",
+        options: &["store", "store-file", "force"],
+        run: setup_store::run,
     },
 ];
 

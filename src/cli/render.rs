@@ -1,29 +1,30 @@
 //! `phoneprov render`: the configuration of one phone, from a store, without asking anybody.
 
 use super::args::Args;
+use super::store;
 use super::text::say;
 use super::{DONE, FAILED, USAGE};
+use crate::net::store::Store;
 use crate::provisioner::answer::{phone, Access, File};
-use crate::provisioner::folder::Folder;
 use crate::provisioner::render;
 use std::io::Write;
-use std::path::Path;
 
 pub(super) fn run(args: &Args) -> i32 {
-    let (Some(store), Some(mac)) = (args.words.get("store"), args.mac) else {
-        eprintln!("phoneprov: 'render' needs --store DIR and --mac M");
+    let named = store::named(args);
+    let (Ok(Some(named)), Some(mac)) = (&named, args.mac) else {
+        eprintln!("phoneprov: {}", named.err().unwrap_or_else(|| "'render' needs --store DIR and --mac M".to_string()));
         return USAGE;
     };
-    let (folder, looked) = match Folder::open(Path::new(store)) {
+    let (store, troubles) = match Store::open(named, false, |_| {}) {
         Ok(opened) => opened,
         Err(why) => {
             eprintln!("phoneprov: {why}");
             return FAILED;
         }
     };
-    looked.troubles.iter().for_each(|t| eprintln!("phoneprov: {t}"));
+    troubles.iter().for_each(|t| eprintln!("phoneprov: {t}"));
     let host = args.words.get("host").map_or("localhost", String::as_str);
-    let phone = match phone(folder.documents(), None, mac, host, Access::All) {
+    let phone = match phone(store.documents(), None, mac, (host, ""), Access::All) {
         Ok(phone) => phone,
         Err(why) => {
             eprintln!("phoneprov: {mac}: {why}");
@@ -33,7 +34,7 @@ pub(super) fn run(args: &Args) -> i32 {
     let file = args.words.get("file").map_or(File::Config, |name| File::named(name));
     let rendered = match file {
         File::Boot => render::boot(&phone),
-        File::Config => match render::config(&phone, folder.documents()) {
+        File::Config => match render::config(&phone, store.documents()) {
             Ok(rendered) => rendered,
             Err(why) => {
                 eprintln!("phoneprov: {mac}: template {}: {why}", phone.template.id);

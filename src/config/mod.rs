@@ -27,5 +27,5 @@ pub use problem::{Problem, Problems};
 pub use public::public;
 pub use read::Loaded;
 pub use typed::{check_sections, check_value, Given, Told};
-pub use types::{Agent, Config, DhcpMode, Enrol, PinnedPhone, Qos, QosBackend, Secret, VendorSection};
+pub use types::{Agent, Config, DhcpMode, Enrol, PinnedPhone, Qos, QosBackend, Secret, VendorSection, IN_PROCESS};
 pub use vendors::{known_vendors, KnownVendor};

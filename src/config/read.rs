@@ -492,13 +492,19 @@ impl Reader<'_> {
             if !https && template.template.is_own_https() {
                 self.report(template.line, false, format!("vendor '{name}': url is https, but {no_https}"));
             }
-            if template.template.holds_provpass() && agent.provpass.is_empty() {
+            let unset = agent.provpass.is_empty() && agent.documents().is_none();
+            if template.template.holds_provpass() && unset {
                 let message = format!(
                     "vendor '{name}': url uses {{provpass}}, but provpass is not set; \
                      set it, or take the parameter out of the url"
                 );
                 self.report(template.line, false, message);
             }
+        }
+        if agent.documents().is_some() && agent.provpass.is_empty() {
+            let message = "upstream is a folder of documents, but provpass is not set; \
+                           set it to the urlpass of the accounts in that folder";
+            self.report(at.upstream.unwrap_or(at.line), false, message);
         }
         if agent.enrol == Enrol::List && config.phones.is_empty() {
             let message = "enrol 'list' serves only config phone sections, and there is none";

@@ -128,16 +128,16 @@ pub(super) const OPTIONS: &[Opt] = &[
         "upstream",
         Kind::Upstream,
         "",
-        "Base URL of the telephone provider's provisioner, `http://` or `https://`, for `{upstream}` in the vendors' `url`. \
-         No user name, no password, no query.",
+        "Base URL of the telephone provider's provisioner, for `{upstream}` in the vendors' `url`: `http://` or `https://`, no \
+         user name, no query. Or `file://` and a folder of documents: this program is the provisioner (docs/provisioner.md).",
     ),
     opt(
         "agent",
         "provpass",
         Kind::Secret,
         "",
-        "Provisioning password, for `{provpass}` in the vendors' `url`. It goes to the upstream and nowhere else: not to \
-         the LAN, not into a log or a status.",
+        "Provisioning password, for `{provpass}` in the vendors' `url`. It goes to the upstream and nowhere else. With an \
+         upstream of `file://` it is the `urlpass` of the accounts, and no `url` needs it.",
     ),
     opt("agent", "port", int(1, 65535, ""), "8480", "TCP port on which phones fetch their configs."),
     opt("agent", "pnp", Kind::Bool, "1", "Answer SIP PnP (multicast SUBSCRIBE to 224.0.1.75) of the vendors' phones."),
@@ -176,7 +176,7 @@ pub(super) const OPTIONS: &[Opt] = &[
         int(0, 600, "s"),
         "10",
         "An answer this young is served again without asking the upstream. Phones ask twice, and some provisioners refuse \
-         the second time.",
+         the second time. With an upstream of `file://` it is 0.",
     ),
     opt(
         "agent",

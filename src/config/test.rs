@@ -351,7 +351,12 @@ fn what_the_agent_cannot_work_with_is_fatal() {
     only("", "!0 has no agent section; add: config agent 'main'");
     only("config agent 'main'\n\toption port '1' 2\n", "!2 too many words");
     only(&enabled("", ""), "!1 upstream is not set, but the url of vendor 'mitel' needs it");
-    only(&enabled("\toption upstream 'file:///etc/phoneprov/db'", ""), "!2 upstream is a file:// URL");
+    let documents = if cfg!(feature = "provisioner") {
+        "2 upstream is a folder of documents, but provpass is not set; set it to the urlpass"
+    } else {
+        "!2 upstream is a file:// URL, and this build has no provisioner"
+    };
+    only(&enabled("\toption upstream 'file:///etc/phoneprov/db'", ""), documents);
     only(&enabled("\toption upstream 'https://u:geheim@p.example'", ""), "!2 upstream has a user name or password");
     only(&enabled(UP, "").replace("\tlist network 'lan'\n", ""), "!1 no network is served; add list network 'lan'");
     only(

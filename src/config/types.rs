@@ -2,7 +2,7 @@
 
 use crate::proto::mac::{Mac, MacPattern};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A checked config file.
@@ -52,6 +52,26 @@ pub struct Agent {
     pub ca_file: Option<PathBuf>,
     pub state_dir: PathBuf,
     pub run_dir: PathBuf,
+}
+
+/// Stands for the provisioner in process, where a URL needs a host: no such name can ever be another's (RFC 6761
+/// section 6.4). With the path that the provisioner writes into configs, so that its URLs are found in them.
+pub const IN_PROCESS: &str = "http://provisioner.invalid/provisioner";
+
+impl Agent {
+    /// The folder of documents that the provisioner in process works from: `option upstream 'file:///…'`.
+    pub fn documents(&self) -> Option<&Path> {
+        self.upstream.strip_prefix("file://").map(Path::new)
+    }
+
+    /// What `{upstream}` stands for.
+    pub fn base(&self) -> &str {
+        if self.documents().is_some() {
+            IN_PROCESS
+        } else {
+            &self.upstream
+        }
+    }
 }
 
 /// `option dhcp`

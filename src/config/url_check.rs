@@ -23,7 +23,7 @@ pub(super) fn http_url(text: &str) -> Result<HttpUrl<'_>, String> {
     let scheme = match scheme.to_ascii_lowercase().as_str() {
         "http" => "http",
         "https" => "https",
-        "file" => return Err("is a file:// URL, which this version cannot serve from; use http:// or https://".into()),
+        "file" => return Err("is a file:// URL, which only option upstream may be; use http:// or https://".into()),
         _ => return Err("begins with a scheme that is not served; use http:// or https://".into()),
     };
     let end = after.find(['/', '?', '#']).unwrap_or(after.len());
@@ -106,8 +106,12 @@ pub(super) fn is_host_name(host: &str) -> bool {
     host.len() <= 253 && host.strip_suffix('.').unwrap_or(host).split('.').all(label)
 }
 
-/// The upstream's base URL, without a trailing slash and with scheme and host in lower case.
+/// The upstream's base URL, without a trailing slash and with scheme and host in lower case; or `file://` and a folder of
+/// documents.
 pub(super) fn upstream(text: &str) -> Result<String, String> {
+    if let Some(path) = text.strip_prefix("file://") {
+        return folder(path, cfg!(feature = "provisioner"));
+    }
     let url = http_url(text)?;
     if url.rest.contains('?') {
         return Err("has a query (?…); put parameters into the vendors' url".into());
@@ -116,6 +120,23 @@ pub(super) fn upstream(text: &str) -> Result<String, String> {
         return Err("has a placeholder; these belong into the vendors' url".into());
     }
     Ok(format!("{}{}", url.origin, url.rest.trim_end_matches('/')))
+}
+
+/// `file:///etc/phoneprov/db`, by what stands behind its `//`.
+fn folder(path: &str, provisioner: bool) -> Result<String, String> {
+    if !provisioner {
+        return Err("is a file:// URL, and this build has no provisioner of its own; use http:// or https://, or a \
+                    build with the feature provisioner"
+            .into());
+    }
+    let path = path.trim_end_matches('/');
+    if !path.starts_with('/') {
+        return Err("names no folder of this machine; write it as file:///etc/phoneprov/db".into());
+    }
+    if path.chars().any(|c| c.is_control() || " ?#%".contains(c)) || path.split('/').any(|part| part == "..") {
+        return Err("has something in it that is no plain path; write it as file:///etc/phoneprov/db".into());
+    }
+    Ok(format!("file://{path}"))
 }
 
 /// An origin, in lower case and without a slash.
@@ -150,7 +171,7 @@ mod test {
         for (text, part) in [
             ("prov.example.net", "write it as https://host/path"),
             ("ftp://x", "use http:// or https://"),
-            ("file:///etc/phoneprov/db", "file:// URL, which this version cannot serve from"),
+            ("file:/etc/phoneprov/db", "no URL"),
             ("https://joe:geheim@x/", "put the password into provpass"),
             ("https://x/?pass=geheim", "has a query"),
             ("https://x/#geheim", "fragment"),
@@ -173,6 +194,29 @@ mod test {
             assert!(error.contains(part), "{text}: {error}");
             assert!(!error.contains("geheim"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn folders() {
+        assert_eq!(folder("/etc/phoneprov/db/", true).as_deref(), Ok("file:///etc/phoneprov/db"));
+        assert_eq!(folder("/srv/phones", true).as_deref(), Ok("file:///srv/phones"));
+        for (path, part) in [
+            ("etc/db", "names no folder of this machine"),
+            ("localhost/etc/db", "names no folder of this machine"),
+            ("", "names no folder"),
+            ("/", "names no folder"),
+            ("/etc/../db", "no plain path"),
+            ("/db?x", "no plain path"),
+            ("/db%20x", "no plain path"),
+            ("/our db", "no plain path"),
+            ("/db\n", "no plain path"),
+        ] {
+            let error = folder(path, true).unwrap_err();
+            assert!(error.contains(part), "{path}: {error}");
+        }
+        assert!(folder("/etc/phoneprov/db", false).unwrap_err().contains("a build with the feature provisioner"));
+        assert_eq!(upstream("file:///etc/phoneprov/db").is_ok(), cfg!(feature = "provisioner"));
+        assert!(origin("file:///etc").unwrap_err().contains("use http:// or https://"));
     }
 
     #[test]

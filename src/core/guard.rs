@@ -7,8 +7,8 @@
 use crate::core::now::Now;
 use crate::core::types::{ResourceKey, UnixTime};
 use crate::proto::mac::Mac;
+use crate::sorted::SortedMap;
 use crate::vendor::{Change, Identity};
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Numbers of held phones that are told as an event; each phone has its own state in `phones`.
@@ -77,7 +77,7 @@ pub struct Guard {
     limits: Limits,
     state: State,
     /// By phone and config name. A phone counts once, however many of its configs change, and however often.
-    changed: BTreeMap<Mac, BTreeMap<String, Past>>,
+    changed: SortedMap<Mac, SortedMap<String, Past>>,
     /// The largest number of held phones that was told.
     told: usize,
     /// When other phones were last to be asked for.
@@ -90,7 +90,7 @@ const ASK_OTHERS: Duration = Duration::from_secs(300);
 impl Guard {
     /// Nothing has changed yet.
     pub fn new(limits: Limits) -> Guard {
-        Guard { limits, state: State::Quiet, changed: BTreeMap::new(), told: 0, asked_others: None }
+        Guard { limits, state: State::Quiet, changed: SortedMap::new(), told: 0, asked_others: None }
     }
 
     /// After a reload of the config.
@@ -115,7 +115,7 @@ impl Guard {
 
     /// The changes of one phone.
     pub fn past_of(&self, mac: Mac) -> impl Iterator<Item = (&str, &Past)> {
-        self.changed.get(&mac).into_iter().flatten().map(|(name, past)| (name.as_str(), past))
+        self.changed.get(&mac).into_iter().flat_map(SortedMap::iter).map(|(name, past)| (name.as_str(), past))
     }
 
     /// So many of `known` phones may change within the window.
@@ -136,9 +136,10 @@ impl Guard {
         let minutes = self.limits.window.as_secs() / 60;
         if self.state == State::Quiet && others < limit {
             let past = Past { from, before, unix: now.unix, at: now.mono };
-            let own = self.changed.entry(key.mac).or_default();
+            let own = self.changed.get_or_insert_with(key.mac, SortedMap::new);
             // the account before the first change is the one to go back to
-            own.entry(key.name.clone()).and_modify(|p| (p.unix, p.at) = (now.unix, now.mono)).or_insert(past);
+            let own = own.get_or_insert_with(key.name.clone(), || past);
+            (own.unix, own.at) = (now.unix, now.mono);
             let what = words(change);
             let nth = others + 1;
             let text = format!("{}: {what}; phone {nth} of the {limit} that may within {minutes} min", key.name);
@@ -205,7 +206,7 @@ impl Guard {
             return Vec::new();
         }
         self.state = State::Quiet;
-        for past in self.changed.values_mut().flat_map(BTreeMap::values_mut) {
+        for past in self.changed.values_mut().flat_map(SortedMap::values_mut) {
             (past.unix, past.at) = (now.unix, now.mono);
         }
         notes.push((None, "nothing is held any more: it watches again".to_string()));
@@ -257,7 +258,7 @@ impl Guard {
             return;
         }
         let at = now.mono.checked_sub(Duration::from_secs(passed)).unwrap_or(now.mono);
-        self.changed.entry(mac).or_default().insert(name.to_string(), Past { from, before, unix, at });
+        self.changed.get_or_insert_with(mac, SortedMap::new).insert(name.to_string(), Past { from, before, unix, at });
     }
 
     /// What is due: changes that are older than the window count no more, and an open guard watches again. Gives the

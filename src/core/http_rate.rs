@@ -1,7 +1,7 @@
 //! How many HTTP requests one address may make, in bounded memory.
 
 use crate::bounds;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const PAUSE: Duration = Duration::from_millis(1000 / bounds::HTTP_RATE as u64);
 /// For each address the instant at which it has all its burst again: one number instead of a bucket and its time.
 #[derive(Default)]
 pub struct Rates {
-    full_at: BTreeMap<Ipv4Addr, Instant>,
+    full_at: SortedMap<Ipv4Addr, Instant>,
 }
 
 impl Rates {
@@ -26,7 +26,7 @@ impl Rates {
                 least.and_then(|ip| self.full_at.remove(&ip));
             }
         }
-        let full_at = self.full_at.entry(source).or_insert(now);
+        let full_at = self.full_at.get_or_insert_with(source, || now);
         let owed = full_at.saturating_duration_since(now);
         let burst = PAUSE * (bounds::HTTP_BURST - 1);
         if owed > burst {

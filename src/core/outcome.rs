@@ -92,6 +92,7 @@ pub fn judge(vendor: &Vendor, file: &str, answer: Result<(FetchHead, Vec<u8>), F
     let (head, body) = match answer {
         Ok(whole) => whole,
         Err(e) if e.is_down() => return Outcome::Bad(Reason::Down, e.to_string()),
+        Err(FetchError::Refused(why)) => return Outcome::Bad(Reason::Refused, why),
         Err(e) => return Outcome::Bad(Reason::Broken, e.to_string()),
     };
     match head.status {

@@ -1,6 +1,7 @@
 //! How much of something one address may have in a time, in bounded memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use crate::sorted::SortedMap;
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -18,14 +19,14 @@ pub struct Limits {
 /// Counts for each source. Each address in `counts` stands once in `starts`, in the order of its window's start.
 pub struct Rate {
     limits: Limits,
-    counts: BTreeMap<Ipv4Addr, u32>,
+    counts: SortedMap<Ipv4Addr, u32>,
     starts: VecDeque<(Instant, Ipv4Addr)>,
 }
 
 impl Rate {
     /// Nothing counted yet.
     pub fn new(limits: Limits) -> Rate {
-        Rate { limits, counts: BTreeMap::new(), starts: VecDeque::new() }
+        Rate { limits, counts: SortedMap::new(), starts: VecDeque::new() }
     }
 
     /// Counts one of `source` and says whether it is within the rate. When all places are taken, the address whose

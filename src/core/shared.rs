@@ -6,7 +6,8 @@ use crate::core::cache::How;
 use crate::core::now::Now;
 use crate::core::outcome::Reason;
 use crate::core::types::{FetchError, FetchHead};
-use std::collections::{BTreeMap, HashMap};
+use crate::sorted::SortedMap;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// How long a file is served without asking whether the upstream has another.
@@ -61,7 +62,7 @@ struct File {
 /// All shared files.
 pub struct Shared {
     files: HashMap<SharedKey, File>,
-    timers: BTreeMap<(Instant, u32), (SharedKey, RequestId)>,
+    timers: SortedMap<(Instant, u32), (SharedKey, RequestId)>,
     /// The deadline of each who waits.
     waiting: HashMap<RequestId, (Instant, u32)>,
     next: u32,
@@ -75,7 +76,7 @@ impl Shared {
     pub fn new(max: u64, fresh_wait: Duration, timeout: Duration) -> Shared {
         Shared {
             files: HashMap::new(),
-            timers: BTreeMap::new(),
+            timers: SortedMap::new(),
             waiting: HashMap::new(),
             next: 0,
             max,
@@ -249,11 +250,7 @@ impl Shared {
 
     /// What is due at `now`: those who waited long enough get the old copy, or 503.
     pub fn timeout(&mut self, now: Now, out: &mut Vec<Out>) {
-        while let Some(first) = self.timers.first_entry() {
-            if first.key().0 > now.mono {
-                break;
-            }
-            let (key, who) = first.remove();
+        while let Some((_, (key, who))) = self.timers.pop_first_if(|(at, _)| *at <= now.mono) {
             self.waiting.remove(&who);
             let Some(file) = self.files.get_mut(&key) else { continue };
             let Some(at) = file.waiters.iter().position(|(w, until)| *w == who && *until <= now.mono) else { continue };

@@ -197,6 +197,10 @@ pub enum FetchError {
     Redirect(String),
     /// The receiver of the body asked to stop.
     Stopped,
+    /// The provisioner in process says no, and why.
+    Refused(String),
+    /// The provisioner in process cannot read its documents.
+    Documents(String),
 }
 
 impl fmt::Display for FetchError {
@@ -211,6 +215,8 @@ impl fmt::Display for FetchError {
             FetchError::Protocol(why) => write!(f, "not a usable HTTP answer: {why}"),
             FetchError::Redirect(why) => write!(f, "redirect not followed: {why}"),
             FetchError::Stopped => write!(f, "stopped"),
+            FetchError::Refused(why) => write!(f, "refused: {why}"),
+            FetchError::Documents(why) => write!(f, "the documents: {why}"),
         }
     }
 }
@@ -230,6 +236,13 @@ impl FetchError {
 
     /// Is the upstream itself out of reach, rather than its answer unusable?
     pub fn is_down(&self) -> bool {
-        matches!(self, FetchError::Connect(_) | FetchError::Tls(_) | FetchError::Timeout(_) | FetchError::Broken(_))
+        matches!(
+            self,
+            FetchError::Connect(_)
+                | FetchError::Tls(_)
+                | FetchError::Timeout(_)
+                | FetchError::Broken(_)
+                | FetchError::Documents(_)
+        )
     }
 }

@@ -4,9 +4,10 @@
 use crate::bounds;
 use crate::core::outcome::{judge, Outcome, Reason};
 use crate::core::types::{FetchError, FetchHead, FetchJob};
-use crate::net::client::{Client, Sink};
+use crate::net::client::Sink;
 use crate::net::mailbox::{Letter, Post};
 use crate::net::stream::Stream;
+use crate::net::upstream::Upstream;
 use crate::vendor::Vendor;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -58,13 +59,13 @@ impl Drop for Report {
 const PANIC: &str = "a mistake in the agent (please report it)";
 
 /// Fetches a config on a thread of its own.
-pub(crate) fn config(client: Arc<Client>, job: FetchJob, vendor: &'static Vendor, file: String, post: Post) {
+pub(crate) fn config(upstream: Arc<Upstream>, job: FetchJob, vendor: &'static Vendor, file: String, post: Post) {
     let (id, failed) = (job.id, post.clone());
     let run = move || {
         let otherwise = Letter::Config { id, outcome: Outcome::Bad(Reason::Broken, PANIC.to_string()) };
         let report = Report::new(post, otherwise);
         let mut sink = Collect(Vec::new());
-        let answer = client.fetch(&job, &mut sink).map(|head| (head, sink.0));
+        let answer = upstream.fetch(&job, &mut sink).map(|head| (head, sink.0));
         report.send(Letter::Config { id, outcome: judge(vendor, &file, answer) });
     };
     if let Err(e) = thread::Builder::new().name("fetch".into()).stack_size(STACK).spawn(run) {
@@ -163,7 +164,7 @@ const RATE_AFTER: u64 = 60;
 
 /// Fetches a shared file on a thread of its own.
 pub(crate) fn shared(
-    client: Arc<Client>,
+    upstream: Arc<Upstream>,
     job: FetchJob,
     stream: Arc<Stream>,
     keep: u64,
@@ -187,7 +188,7 @@ pub(crate) fn shared(
             begin: Instant::now(),
             got: 0,
         };
-        let mut result = client.fetch(&job, &mut sink).map(|head| (head, 0));
+        let mut result = upstream.fetch(&job, &mut sink).map(|head| (head, 0));
         if sink.overflow {
             result = Err(FetchError::TooLarge { limit: keep });
         }

@@ -49,6 +49,20 @@ pub(crate) struct Post {
 pub(crate) struct Waker(Arc<OwnedFd>);
 
 impl Waker {
+    pub(crate) fn new() -> io::Result<Waker> {
+        Ok(Waker(Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?)))
+    }
+
+    /// To poll for reading.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// Before what it woke for is taken, so none is lost.
+    pub(crate) fn clear(&self) {
+        let _ = rustix::io::read(self.fd(), &mut [0u8; 8]);
+    }
+
     pub(crate) fn wake(&self) {
         // a full counter (EAGAIN) means that the loop will wake anyway
         let _ = rustix::io::write(&*self.0, &1u64.to_ne_bytes());
@@ -71,9 +85,9 @@ pub(crate) struct Mailbox {
 
 impl Mailbox {
     pub(crate) fn new() -> io::Result<Mailbox> {
-        let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        let wake = Waker::new()?;
         let (sender, receiver) = channel();
-        Ok(Mailbox { receiver, post: Post { sender, wake: Waker(Arc::new(fd)) } })
+        Ok(Mailbox { receiver, post: Post { sender, wake } })
     }
 
     pub(crate) fn post(&self) -> Post {
@@ -86,13 +100,12 @@ impl Mailbox {
 
     /// To poll for reading.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.post.wake.0.as_fd()
+        self.post.wake.fd()
     }
 
-    /// Everything that has come. Clears the wake-up first, so none is lost.
+    /// Everything that has come.
     pub(crate) fn take(&self) -> Vec<Letter> {
-        let mut counter = [0u8; 8];
-        let _ = rustix::io::read(self.fd(), &mut counter);
+        self.post.wake.clear();
         self.receiver.try_iter().collect()
     }
 }

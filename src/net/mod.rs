@@ -7,22 +7,31 @@
 pub mod client;
 mod compare;
 mod control;
+#[cfg(feature = "provisioner")]
+pub mod couch;
 mod devices;
 mod dhcp;
 mod disk;
 mod fetch;
 mod folders;
 mod http;
+#[cfg(feature = "provisioner")]
+mod in_process;
 mod loading;
 mod mailbox;
 mod neighbours;
 pub mod panics;
 #[cfg(feature = "provisioner")]
 pub mod provisioner;
+#[cfg(feature = "provisioner")]
+mod receiver;
 pub mod runtime;
 #[cfg(test)]
 mod runtime_test;
 mod sip;
+#[cfg(feature = "provisioner")]
+pub mod store;
 mod stream;
+mod upstream;
 
 pub use devices::interfaces;

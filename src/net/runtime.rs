@@ -5,7 +5,6 @@ use crate::config::Config;
 use crate::core::agent::{Action, Agent, Asked, Device};
 use crate::core::answer::{Answer, StreamId};
 use crate::core::now::Now;
-use crate::net::client::Client;
 use crate::net::compare::Comparing;
 use crate::net::control::Control;
 pub use crate::net::devices::Source as DeviceSource;
@@ -18,6 +17,7 @@ use crate::net::mailbox::{Letter, Mailbox, Waker};
 use crate::net::neighbours::Neighbours;
 use crate::net::panics::caught;
 use crate::net::stream::Stream;
+use crate::net::upstream::Upstream;
 use crate::net::{fetch, folders, sip};
 use crate::store::Store;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
@@ -76,7 +76,7 @@ pub struct Runtime {
     options: Options,
     store: Arc<Store>,
     disk: Disk,
-    client: Arc<Client>,
+    upstream: Arc<Upstream>,
     mailbox: Mailbox,
     server: Server,
     bodies: Bodies,
@@ -141,8 +141,8 @@ impl Runtime {
         let store = Arc::new(store);
         let mailbox = Mailbox::new().map_err(|e| format!("cannot make an eventfd: {e}"))?;
         let disk = Disk::start(store.clone(), mailbox.post()).map_err(|e| format!("cannot start a thread: {e}"))?;
-        let client = Arc::new(Client::new(agent.ca_file.as_deref())?);
-        if let Some(warning) = client.warning().filter(|_| agent.upstream.starts_with("https:")) {
+        let upstream = Arc::new(Upstream::new(agent)?);
+        if let Some(warning) = upstream.warning().filter(|_| agent.upstream.starts_with("https:")) {
             log::warn!("{warning}");
         }
         // the devices are opened before the agent is made: it must know the port that it tells the phones
@@ -158,7 +158,7 @@ impl Runtime {
             options,
             store,
             disk,
-            client,
+            upstream,
             mailbox,
             server,
             bodies: Bodies::default(),

@@ -127,8 +127,11 @@ fn same_but(a: &str, b: &str, of: &Borrowed) -> Result<bool, String> {
     Ok(others(a)? == others(b)?)
 }
 
-/// Each command of the section, with its option.
-fn commands(text: &str, of: &Borrowed) -> Result<Vec<(Range<usize>, Option<Entry>)>, String> {
+/// Where a command stands, and the option that it sets; `None` for `config`.
+type Command = (Range<usize>, Option<Entry>);
+
+/// Each command of the section.
+fn commands(text: &str, of: &Borrowed) -> Result<Vec<Command>, String> {
     let (file, places) = uci::parse_with_places(text).map_err(|e| format!("{}: {}", e.line, e.message))?;
     let mut out = Vec::new();
     for (i, section) in file.sections.iter().enumerate() {

@@ -1,14 +1,17 @@
 //! From a request to its answer. No clock and no socket: the time is an argument.
 
-use super::documents::Documents;
+use super::documents::{Device, Documents, Template};
+use super::guesses::Guesses;
 use super::limit::Recent;
 use super::phone::{Brand, Line, Phone};
 use super::xml::BadName;
-use super::{firmware, render, rest};
+use super::{firmware, render, rest, shared};
 use crate::bounds;
 use crate::proto::http::{split_target, Request};
 use crate::proto::mac::{Mac, MacPattern};
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is sent back. No `Debug`: there may be passwords in it.
@@ -34,6 +37,8 @@ pub enum Outcome {
     Refused(Option<Mac>, Refusal),
     /// Answered to a web UI.
     Rest,
+    /// This file of those that are the same for all phones: the answer is for where there is none.
+    File(String),
     /// 404
     NotFound,
 }
@@ -57,6 +62,8 @@ pub enum Refusal {
     Disabled,
     /// The password is wrong.
     Password,
+    /// There were too many wrong ones from its address: this one was not looked at.
+    Guesses,
     /// It was answered a moment ago.
     TooSoon,
     /// There is no such template: its id.
@@ -76,6 +83,7 @@ impl fmt::Display for Refusal {
             Refusal::NoAccount => f.write_str("the device's account is missing (pvt_account_id)"),
             Refusal::Disabled => f.write_str("provision_enabled of the account is not true, or it has no urlpass"),
             Refusal::Password => f.write_str("wrong password"),
+            Refusal::Guesses => f.write_str("too many wrong passwords from its address"),
             Refusal::TooSoon => f.write_str("answered less than 6 s ago"),
             Refusal::NoTemplate(id) => write!(f, "there is no template {}", id.escape_debug()),
             Refusal::BadTemplate(id, why) => write!(f, "template {}: {why}", id.escape_debug()),
@@ -93,6 +101,7 @@ impl fmt::Display for Outcome {
             Outcome::Refused(None, why) => write!(f, "refused: {why}"),
             Outcome::Other => f.write_str("a file that is of no line"),
             Outcome::Rest => f.write_str("web UI"),
+            Outcome::File(name) => write!(f, "the file {}", name.escape_debug()),
             Outcome::NotFound => f.write_str("no such URL"),
         }
     }
@@ -137,6 +146,15 @@ impl Brand {
         }
     }
 
+    /// The folder of its templates.
+    fn folder(self) -> &'static str {
+        match self {
+            Brand::Snom => "snom",
+            Brand::Mitel => "mitel",
+            Brand::Yealink => "yealink",
+        }
+    }
+
     fn is_agent(self, agent: &str) -> bool {
         let has = |needle: &str| agent.to_ascii_lowercase().contains(needle);
         match self {
@@ -167,53 +185,83 @@ struct Asked<'a> {
     mac: Option<Mac>,
     agent: &'a str,
     phonetyp: Option<&'a str>,
-    pass: &'a str,
+    pass: String,
     host: String,
+    from: Option<IpAddr>,
 }
 
-/// Answers requests. What it remembers is when phones were last answered.
+/// Answers requests. What it remembers is when phones were last answered, and who has tried wrong passwords.
 #[derive(Default)]
 pub struct Provisioner {
     recent: Recent,
+    guesses: Guesses,
+    /// The password for all that is asked.
+    pass: Option<String>,
 }
 
 impl Provisioner {
-    /// The answer to a request at `now` (a clock that only goes on).
+    /// For an agent in the same program, which asks with this password, and as often as it likes.
+    pub fn in_process(pass: &str) -> Provisioner {
+        Provisioner { pass: Some(pass.to_string()), ..Provisioner::default() }
+    }
+
+    /// This phone's configuration has changed, or with `None` that of any: its next request is answered, however soon it
+    /// comes.
+    pub fn changed(&mut self, mac: Option<Mac>) {
+        match mac {
+            Some(mac) => self.recent.forget(mac),
+            None => self.recent.forget_all(),
+        }
+    }
+
+    /// The answer to a request of this program itself at `now` (a clock that only goes on).
     pub fn answer(&mut self, request: &Request, documents: &dyn Documents, now: Duration) -> Answer {
+        self.answer_to(None, request, documents, now)
+    }
+
+    /// The answer to a request of this address, which may not try any number of passwords.
+    pub fn answer_to(
+        &mut self,
+        from: Option<IpAddr>,
+        request: &Request,
+        documents: &dyn Documents,
+        now: Duration,
+    ) -> Answer {
         let Some((path, query)) = split_target(&request.target) else { return not_found() };
         let query = Query::read(query.unwrap_or_default());
         let below = path.strip_prefix("/provisioner").unwrap_or(path);
         let host = host(request.header("host").unwrap_or_default());
         let header = request.header("user-agent").unwrap_or_default();
         let agent = query.get("user_agent").unwrap_or(header);
-        let (brand, name) = match below.strip_prefix("/prov/").map(|rest| rest.split_once('/')) {
-            Some(Some((folder, name))) => (Brand::of(folder), name),
+        let (folder, name) = match below.strip_prefix("/prov/").map(|rest| rest.split_once('/')) {
+            Some(Some((folder, name))) => (folder, name),
             Some(None) => return not_found(),
             None => match below.strip_prefix("/m3/") {
-                Some("settings/settings.php") => (Some(Brand::Snom), "settings.php"),
-                Some("firmware/firmware.php") => (Some(Brand::Snom), "firmware/firmware.php"),
+                Some("settings/settings.php") => ("snom", "settings.php"),
+                Some("firmware/firmware.php") => ("snom", "firmware/firmware.php"),
                 Some(_) => return not_found(),
                 None => return web(path, request, documents),
             },
         };
-        let Some(brand) = brand else { return not_found() };
+        let Some(brand) = Brand::of(folder) else { return file(folder, name) };
         if brand == Brand::Snom && name == "firmware/firmware.php" {
             let body = firmware::pointer(agent, &host).unwrap_or_default();
             return plain("text/html; charset=UTF-8", body.into_bytes(), Outcome::Other);
         }
-        let Some((in_name, file)) = file_of(brand, name, &request.target) else { return not_found() };
+        let Some((in_name, of)) = file_of(brand, name, &request.target) else { return file(folder, name) };
         let asked_mac = query.get("mac").or(in_name);
         let asked = Asked {
             brand,
-            file,
+            file: of,
             mac: asked_mac.and_then(|m| Mac::parse(m.trim())),
             agent,
             phonetyp: query.get("phonetyp"),
-            pass: query.get("pass").unwrap_or_default(),
+            pass: self.pass.as_deref().or(query.get("pass")).unwrap_or_default().to_string(),
             host,
+            from,
         };
-        let as_written = asked_mac.unwrap_or_default();
-        match self.phone(&asked, as_written, documents, now) {
+        let as_written = asked_mac.unwrap_or_default().to_string();
+        match self.phone(&asked, &as_written, documents, now) {
             Ok(answer) => answer,
             Err((mac, why)) => plain("text/html; charset=UTF-8", Vec::new(), Outcome::Refused(mac, why)),
         }
@@ -245,13 +293,21 @@ impl Provisioner {
         if !asked.brand.has(mac) {
             return Err(refused(Refusal::Oui));
         }
-        let phone =
-            phone(documents, Some(asked.brand), mac, &asked.host, Access::Password(asked.pass)).map_err(refused)?;
+        if asked.from.is_some_and(|from| !self.guesses.may_try(from, mac, now)) {
+            return Err(refused(Refusal::Guesses));
+        }
+        let phone = phone(documents, Some(asked.brand), mac, (&asked.host, asked.agent), Access::Password(&asked.pass));
+        match (asked.from, &phone) {
+            (Some(from), Ok(_)) => self.guesses.right(from, mac),
+            (Some(from), Err(Refusal::Password)) => self.guesses.wrong(from, now),
+            _ => {}
+        }
+        let phone = phone.map_err(refused)?;
         if asked.file == File::Boot {
             let boot = render::boot(&phone);
             return Ok(plain(boot.content_type, boot.body, Outcome::Other));
         }
-        if !self.recent.admit(mac, now) {
+        if self.pass.is_none() && !self.recent.admit(mac, now) {
             return Err(refused(Refusal::TooSoon));
         }
         if asked.brand == Brand::Snom && phone.lines.first().is_some_and(|l| l.account.firmware) {
@@ -266,7 +322,8 @@ impl Provisioner {
     }
 }
 
-/// The phone with this MAC and those of its lines that may be had. Without a brand: that of its template.
+/// The phone with this MAC and those of its lines that may be had. Without a brand: that of its template. `host` and `agent` are
+/// what the request says.
 ///
 /// # Errors
 /// Why there is nothing to be had.
@@ -274,7 +331,7 @@ pub fn phone(
     documents: &dyn Documents,
     brand: Option<Brand>,
     mac: Mac,
-    host: &str,
+    (host, agent): (&str, &str),
     access: Access<'_>,
 ) -> Result<Phone, Refusal> {
     let devices = documents.devices(mac);
@@ -301,14 +358,39 @@ pub fn phone(
         let user = documents.user(&device.database, &device.owner);
         lines.push(Line { device, account, user });
     }
-    let id = lines.first().ok_or(why)?.device.template();
-    let template = documents.template(&id).ok_or(Refusal::NoTemplate(id))?;
+    let first = &lines.first().ok_or(why)?.device;
+    let template = template(documents, first, brand, agent).ok_or_else(|| Refusal::NoTemplate(first.template()))?;
     let brand = brand.or_else(|| Brand::of(&template.brand)).unwrap_or(Brand::Snom);
     Ok(Phone { brand, template, lines, host: host.to_string() })
 }
 
+/// The template of a device. Of one that Kazoo told us of, the family may be spelled another way; and where no model is known, it
+/// is what the phone says that it is.
+fn template(documents: &dyn Documents, device: &Device, brand: Option<Brand>, agent: &str) -> Option<Arc<Template>> {
+    if let Some(template) = documents.template(&device.template()) {
+        return Some(template);
+    }
+    if !device.told {
+        return None;
+    }
+    if !device.model.is_empty() {
+        return documents.by_model(&device.brand, &device.model);
+    }
+    let folder = brand?.folder();
+    let words = agent.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| w.bytes().any(|b| b.is_ascii_digit()));
+    words.take(AGENT_WORDS).find_map(|word| {
+        let lower = word.to_ascii_lowercase();
+        let model = ["snom", "aastra", "mitel"].iter().find_map(|name| lower.strip_prefix(name)).unwrap_or(&lower);
+        // Mitel's templates have the letter in the newer models only
+        documents.by_model(folder, model).or_else(|| documents.by_model(folder, model.strip_suffix('i')?))
+    })
+}
+
+/// Words of a User-Agent that may be a model: it is among the first.
+const AGENT_WORDS: usize = 8;
+
 /// Are these the same? Takes as long for any two passwords of these lengths.
-fn same(given: &str, right: &str) -> bool {
+pub(super) fn same(given: &str, right: &str) -> bool {
     let (given, right) = (given.as_bytes(), right.as_bytes());
     let mut differ = u8::from(given.len() != right.len());
     for (i, b) in right.iter().enumerate() {
@@ -358,10 +440,11 @@ fn host(header: &str) -> String {
 }
 
 /// The parameters of a query, decoded. Of equal names the last counts.
-struct Query(Vec<(String, String)>);
+pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    fn read(query: &str) -> Query {
+    /// Of a query, or of a form's body.
+    pub fn read(query: &str) -> Query {
         let pair = |part: &str| {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             (decode(name), decode(value))
@@ -369,7 +452,8 @@ impl Query {
         Query(query.split('&').map(pair).collect())
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// The value of this name.
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 }
@@ -394,6 +478,15 @@ fn decode(text: &str) -> String {
 
 fn plain(content_type: &str, body: Vec<u8>, outcome: Outcome) -> Answer {
     Answer { status: 200, headers: vec![("Content-Type", content_type.to_string())], body, outcome }
+}
+
+/// A file for all phones of a brand; its path may have what Aastra was called.
+fn file(folder: &str, name: &str) -> Answer {
+    let folder = if folder == "aastra" { "mitel" } else { folder };
+    match shared::name(&format!("{folder}/{name}")) {
+        Some(name) => Answer { outcome: Outcome::File(name), ..not_found() },
+        None => not_found(),
+    }
 }
 
 fn not_found() -> Answer {

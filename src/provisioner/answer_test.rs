@@ -94,10 +94,21 @@ fn every_url_of_the_original() {
     for target in ["/prov/mitel/aastra.cfg?pass=right", "/prov/mitel/startup.cfg?pass=right"] {
         assert_eq!(ask(target, MITEL), ("base: {SIPSECRET}".to_string(), Outcome::Other), "{target}");
     }
-    for target in
-        ["/prov/", "/prov/snom", "/prov/tiptel/x.cfg", "/prov/yealink/y000000000028.cfg", "/prov/snom/x.php", "/m3/x"]
-    {
-        assert_eq!(ask(target, SNOM).1, Outcome::NotFound, "{target}");
+    for (target, file) in [
+        ("/prov/", None),
+        ("/prov/snom", None),
+        ("/m3/x", None),
+        ("/prov/tiptel/x.cfg", Some("tiptel/x.cfg")),
+        ("/prov/yealink/y000000000028.cfg", Some("yealink/y000000000028.cfg")),
+        (
+            "/provisioner/prov/snom/firmware/snom370-8.7.3.25-SIP-f.bin",
+            Some("snom/firmware/snom370-8.7.3.25-SIP-f.bin"),
+        ),
+        ("/prov/aastra/lang_de.txt", Some("mitel/lang_de.txt")),
+    ] {
+        // 404, unless there is such a file
+        let outcome = file.map_or(Outcome::NotFound, |name| Outcome::File(name.to_string()));
+        assert_eq!(ask(target, SNOM).1, outcome, "{target}");
     }
 }
 
@@ -160,7 +171,7 @@ fn passwords() {
 #[test]
 fn the_admin_needs_no_password() {
     let memory = memory();
-    let all = phone(&memory, None, Mac([0, 8, 0x5d, 0xaa, 0xbb, 0xcc]), "h", Access::All).ok().unwrap();
+    let all = phone(&memory, None, Mac([0, 8, 0x5d, 0xaa, 0xbb, 0xcc]), ("h", ""), Access::All).ok().unwrap();
     assert_eq!((all.brand, all.lines.len()), (Brand::Mitel, 3));
 }
 
@@ -169,7 +180,7 @@ fn a_phone_has_only_so_many_lines() {
     let mut memory = memory();
     let lines = |memory: &Memory| {
         let mac = Mac([0, 8, 0x5d, 0xaa, 0xbb, 0xcc]);
-        phone(memory, None, mac, "h", Access::All).ok().unwrap().lines.len()
+        phone(memory, None, mac, ("h", ""), Access::All).ok().unwrap().lines.len()
     };
     for n in lines(&memory)..bounds::PROVISIONER_LINES + 2 {
         assert_eq!(lines(&memory), n.min(bounds::PROVISIONER_LINES));
@@ -197,4 +208,26 @@ proptest::proptest! {
             proptest::prop_assert!(!secret || target.contains("right") || target.contains("other"));
         }
     }
+}
+
+#[test]
+fn an_address_cannot_try_any_number_of_passwords() {
+    let mut provisioner = Provisioner::default();
+    let now = Duration::from_secs(100);
+    let mut ask = |from: &str, mac: &str, pass: &str| {
+        let target = format!("/prov/mitel/{mac}.cfg?pass={pass}");
+        let from = Some(from.parse().unwrap());
+        provisioner.answer_to(from, &request(&target, MITEL), &memory(), now).outcome
+    };
+    let refused = |outcome: Outcome| match outcome {
+        Outcome::Refused(_, why) => Some(why),
+        _ => None,
+    };
+    for _ in 0..bounds::PROVISIONER_GUESSES {
+        assert_eq!(refused(ask("192.0.2.1", "00085DAABBCC", "wrong")), Some(Refusal::Password));
+    }
+    for pass in ["wrong", "right"] {
+        assert_eq!(refused(ask("192.0.2.1", "00085DAABBCC", pass)), Some(Refusal::Guesses), "{pass}");
+    }
+    assert_eq!(refused(ask("192.0.2.2", "00085DAABBCC", "right")), None, "nobody else is locked out");
 }

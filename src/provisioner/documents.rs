@@ -16,6 +16,9 @@ pub trait Documents {
     fn user(&self, database: &str, id: &str) -> Option<Arc<User>>;
     /// The template of this id: `ui/{brand}/{family}/{model}`.
     fn template(&self, id: &str) -> Option<Arc<Template>>;
+    /// A template of this brand by its model alone, whatever its family: for who knows no more. Of several the first
+    /// by id; the case of letters does not count.
+    fn by_model(&self, brand: &str, model: &str) -> Option<Arc<Template>>;
     /// The phone tree for the web UI.
     fn tree(&self) -> Option<Arc<Json>>;
 }
@@ -72,6 +75,8 @@ pub struct Device {
     pub tx_volume: i64,
     /// `media.audio.rx_volume` in thousandths
     pub rx_volume: i64,
+    /// It came from Kazoo by a call ([`super::kazoo`]): which template it has may be known less exactly.
+    pub told: bool,
 }
 
 /// A function key.
@@ -82,6 +87,8 @@ pub struct FeatureKey {
     pub kind: KeyKind,
     /// A user's id for `Presence`, text for the others.
     pub value: String,
+    /// For `Presence`, where the document has it itself: who is watched.
+    pub user: Option<Arc<User>>,
 }
 
 /// What a function key does. Other types in a document are left out.
@@ -98,6 +105,7 @@ pub enum KeyKind {
 }
 
 /// Who has a line.
+#[derive(Default)]
 pub struct User {
     /// `_id`
     pub id: String,
@@ -236,6 +244,7 @@ impl Device {
             sip_password: field(&["sip", "password"]),
             tx_volume: thousandths(&field(&["media", "audio", "tx_volume"])),
             rx_volume: thousandths(&field(&["media", "audio", "rx_volume"])),
+            told: json.get(super::kazoo::orders::TOLD).is_some(),
             mac_text,
         }))
     }
@@ -255,7 +264,12 @@ fn feature_keys(json: Option<&Json>) -> Vec<FeatureKey> {
             "personal_parking" => KeyKind::PersonalParking,
             _ => return None,
         };
-        Some(FeatureKey { number: number?, kind, value: text(json, &["value"]).unwrap_or_default() })
+        let user = json.get("presence_id").filter(|_| kind == KeyKind::Presence).map(|_| {
+            let label = text(json, &["label"]).unwrap_or_default();
+            let presence_id = text(json, &["presence_id"]).unwrap_or_default();
+            Arc::new(User { display: label.clone(), last_name: label, presence_id, ..User::default() })
+        });
+        Some(FeatureKey { number: number?, kind, value: text(json, &["value"]).unwrap_or_default(), user })
     };
     match json {
         Some(Json::Array(items)) => (0u32..).zip(items).filter_map(|(n, item)| key(Some(n), item)).collect(),

@@ -4,23 +4,25 @@
 //! is a document of the database that its folder names: `account/office/desk1.json` is `desk1` of `account/office`.
 //! Bytes that are not fit for file names are written as `%2F`. Names that begin with a dot are not looked at, nor are links.
 
-use super::json::Json;
-use super::memory::{Memory, TEMPLATES};
+use super::memory::Memory;
+use super::storage::{names, read, Files};
 use crate::bounds;
 use std::collections::HashMap;
-use std::fmt;
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, Metadata, ReadDir};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A folder and the index of what is in it.
 pub struct Folder {
     root: PathBuf,
+    storage: Arc<Files>,
     memory: Memory,
     files: HashMap<PathBuf, Seen>,
     /// Folders that this round has still to look at, with their depth.
     left: Vec<(PathBuf, usize)>,
+    /// The folder that is being looked at, with its depth.
+    at: Option<(ReadDir, usize)>,
     round: u32,
     /// Could all folders of this round be read? What is in one that could not is not taken for removed.
     whole: bool,
@@ -42,28 +44,6 @@ fn stamp(m: &Metadata) -> Stamp {
     (m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec(), m.size(), m.ino())
 }
 
-/// What a store cannot do. `Display` says where, what happened, and what to do.
-#[derive(Debug)]
-pub enum FolderError {
-    /// A file or folder cannot be read or written.
-    Io(PathBuf, &'static str, io::Error),
-    /// A name that no file can have.
-    Name(String),
-}
-
-impl fmt::Display for FolderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FolderError::Io(path, what, why) => write!(f, "{}: cannot {what}: {why}", path.display()),
-            FolderError::Name(name) => {
-                write!(f, "'{}' cannot be a document's name; use a shorter one", name.escape_debug())
-            }
-        }
-    }
-}
-
-impl std::error::Error for FolderError {}
-
 /// Sentences of one look that are kept: nobody reads more.
 const TROUBLES: usize = 100;
 
@@ -80,18 +60,20 @@ impl Folder {
     /// Reads all of a folder.
     ///
     /// # Errors
-    /// It is no folder, or cannot be read.
-    pub fn open(root: &Path) -> Result<(Folder, Looked), FolderError> {
+    /// It is no folder, or cannot be read: says which.
+    pub fn open(root: &Path) -> Result<(Folder, Looked), String> {
         Folder::with_room(root, bounds::PROVISIONER_DOCUMENTS)
     }
 
-    fn with_room(root: &Path, room: usize) -> Result<(Folder, Looked), FolderError> {
-        fs::read_dir(root).map_err(|e| FolderError::Io(root.to_path_buf(), "read this folder", e))?;
+    fn with_room(root: &Path, room: usize) -> Result<(Folder, Looked), String> {
+        fs::read_dir(root).map_err(|e| format!("{}: cannot read this folder: {e}", root.display()))?;
         let mut folder = Folder {
             root: root.to_path_buf(),
+            storage: Arc::new(Files::at(root)),
             memory: Memory::shipped(),
             files: HashMap::new(),
             left: Vec::new(),
+            at: None,
             round: 0,
             whole: true,
             room,
@@ -106,18 +88,57 @@ impl Folder {
         &self.memory
     }
 
+    /// To write into it. What is written is in the index with the next [`Folder::look`], however large the folder is.
+    pub fn storage(&self) -> &Arc<Files> {
+        &self.storage
+    }
+
     /// Looks at the next files, about so many, and takes in what has changed; round after round. True when a round has
     /// ended.
     pub fn look(&mut self, most: usize, looked: &mut Looked) -> bool {
-        if self.left.is_empty() {
+        // what this program itself has written is not waited for
+        for path in self.storage.written() {
+            self.one(path, looked);
+        }
+        if self.left.is_empty() && self.at.is_none() {
             self.round = self.round.wrapping_add(1);
             self.whole = true;
             self.left.push((self.root.clone(), 0));
         }
         let mut count = 0usize;
-        while let Some((folder, depth)) = self.left.pop() {
-            count = count.saturating_add(1 + self.look_at(&folder, depth, looked));
-            if count >= most && !self.left.is_empty() {
+        loop {
+            if self.at.is_none() {
+                let Some((folder, depth)) = self.left.pop() else { break };
+                match fs::read_dir(folder) {
+                    Ok(entries) => self.at = Some((entries, depth)),
+                    // gone since its parent was read is told by the next round
+                    Err(_) => self.whole = false,
+                }
+                count += 1;
+            }
+            let Some((entries, depth)) = &mut self.at else { continue };
+            let depth = *depth;
+            let Some(entry) = entries.next() else {
+                self.at = None;
+                continue;
+            };
+            let Ok(entry) = entry else {
+                self.whole = false;
+                continue;
+            };
+            count += 1;
+            if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                if let Ok(metadata) = entry.metadata() {
+                    if metadata.is_dir() {
+                        if depth + 1 < bounds::PROVISIONER_DEPTH {
+                            self.left.push((entry.path(), depth + 1));
+                        }
+                    } else {
+                        self.file(entry.path(), &metadata, looked);
+                    }
+                }
+            }
+            if count >= most {
                 return false;
             }
         }
@@ -135,35 +156,27 @@ impl Folder {
         true
     }
 
-    fn look_at(&mut self, folder: &Path, depth: usize, looked: &mut Looked) -> usize {
-        let Ok(entries) = fs::read_dir(folder) else {
-            // gone since its parent was read is told by the next round
-            self.whole = false;
-            return 0;
-        };
-        let mut count = 0;
-        for entry in entries {
-            let Ok(entry) = entry else {
-                self.whole = false;
-                continue;
-            };
-            count += 1;
-            if entry.file_name().as_encoded_bytes().starts_with(b".") {
-                continue;
-            }
-            let (path, Ok(metadata)) = (entry.path(), entry.metadata()) else { continue };
-            if metadata.is_dir() {
-                if depth + 1 < bounds::PROVISIONER_DEPTH {
-                    self.left.push((path, depth + 1));
-                }
-            } else if metadata.is_file() && path.extension().is_some_and(|e| e == "json") {
-                self.file(path, &metadata, looked);
-            }
+    /// Looks at one document at once: it may have been written, or removed, a moment ago.
+    pub fn look_at_document(&mut self, database: &str, id: &str, looked: &mut Looked) {
+        if let Ok(path) = self.storage.path(database, id) {
+            self.one(path, looked);
         }
-        count
+    }
+
+    /// Takes in one file as it is now, or that it is gone.
+    fn one(&mut self, path: PathBuf, looked: &mut Looked) {
+        if let Ok(metadata) = fs::symlink_metadata(&path) {
+            self.file(path, &metadata, looked);
+        } else if let Some(seen) = self.files.remove(&path) {
+            self.memory.remove(&seen.database, &seen.id);
+            looked.changed += 1;
+        }
     }
 
     fn file(&mut self, path: PathBuf, metadata: &Metadata, looked: &mut Looked) {
+        if !metadata.is_file() || path.extension().is_none_or(|e| e != "json") {
+            return;
+        }
         let stamp = stamp(metadata);
         let round = self.round;
         let known = self.files.len();
@@ -202,114 +215,6 @@ impl Folder {
             }
         }
     }
-
-    /// A document as it is in its file, or `None` where there is none.
-    ///
-    /// # Errors
-    /// Its name cannot be one, or it is there and cannot be read.
-    pub fn read(&self, database: &str, id: &str) -> Result<Option<Json>, String> {
-        let path = self.path(database, id).map_err(|e| e.to_string())?;
-        match path.try_exists() {
-            Ok(false) => Ok(None),
-            _ => read(&path).map(Some).map_err(|why| format!("{}: {why}", path.display())),
-        }
-    }
-
-    /// Writes a document: it has its old content or its new one, at every instant. What it has already is not written
-    /// again. It is in the index with the next [`Folder::look`].
-    ///
-    /// # Errors
-    /// Says which file could not be written.
-    pub fn write(&self, database: &str, id: &str, json: &Json) -> Result<(), FolderError> {
-        let path = self.path(database, id)?;
-        let text = json.to_pretty();
-        if fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
-            return Ok(());
-        }
-        let folder = path.parent().unwrap_or(&self.root);
-        let error = |what, e| FolderError::Io(path.clone(), what, e);
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| error("make its folder", e))?;
-        let temporary = folder.join(format!(".write-{}", std::process::id()));
-        let put = || -> io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(folder)?.sync_all()
-        };
-        put().map_err(|e| {
-            let _ = fs::remove_file(&temporary); // the first error is the one that matters
-            error("write", e)
-        })
-    }
-
-    fn path(&self, database: &str, id: &str) -> Result<PathBuf, FolderError> {
-        let mut path = self.root.clone();
-        let in_id = if database == TEMPLATES { id.split('/').collect() } else { vec![id] };
-        let parts: Vec<String> = database.split('/').chain(in_id).map(encode).collect();
-        let Some((last, folders)) = parts.split_last() else { return Err(FolderError::Name(id.to_string())) };
-        let bad = |part: &String| part.is_empty() || part.len() > 240;
-        if parts.iter().any(bad) || parts.len() > bounds::PROVISIONER_DEPTH {
-            return Err(FolderError::Name(id.to_string()));
-        }
-        path.extend(folders);
-        path.push(format!("{last}.json"));
-        Ok(path)
-    }
-}
-
-/// Database and id by the place of a file; `None` for what is in no folder, or is not UTF-8.
-fn names(root: &Path, path: &Path) -> Option<(String, String)> {
-    let parts: Option<Vec<String>> =
-        path.strip_prefix(root).ok()?.with_extension("").iter().map(|part| decode(part.to_str()?)).collect();
-    let parts = parts?;
-    let (last, folders) = parts.split_last()?;
-    match folders.split_first()? {
-        (first, inner) if first == TEMPLATES => {
-            let id = inner.iter().chain([last]).cloned().collect::<Vec<_>>().join("/");
-            Some((first.clone(), id))
-        }
-        _ => Some((folders.join("/"), last.clone())),
-    }
-}
-
-fn encode(part: &str) -> String {
-    let mut out = String::new();
-    for (i, b) in part.bytes().enumerate() {
-        // a dot would hide the file, or take its last part for an ending
-        if b.is_ascii_alphanumeric() || b"-_~@+".contains(&b) || (b == b'.' && i > 0) {
-            out.push(char::from(b));
-        } else {
-            out.push_str(&format!("%{b:02X}"));
-        }
-    }
-    out
-}
-
-fn decode(part: &str) -> Option<String> {
-    let mut out = Vec::new();
-    let mut bytes = part.bytes();
-    while let Some(b) = bytes.next() {
-        if b != b'%' {
-            out.push(b);
-            continue;
-        }
-        let digit = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16));
-        let (high, low) = (digit(bytes.next())?, digit(bytes.next())?);
-        out.push((high << 4 | low) as u8);
-    }
-    String::from_utf8(out).ok()
-}
-
-fn read(path: &Path) -> Result<Json, String> {
-    let cannot = |e: io::Error| format!("cannot be read: {e}");
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(cannot)?;
-    file.take(bounds::PROVISIONER_DOCUMENT + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > bounds::PROVISIONER_DOCUMENT {
-        return Err(format!("is larger than {} bytes", bounds::PROVISIONER_DOCUMENT));
-    }
-    Json::parse(&bytes).map_err(|e| format!("is no JSON: {e}"))
 }
 
 #[cfg(test)]

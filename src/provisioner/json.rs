@@ -36,6 +36,14 @@ impl Json {
         self.entries().iter().find(|(k, _)| k == key).map(|(_, v)| v)
     }
 
+    /// The member of an object, taken out: `null` is left in its place.
+    pub fn take(&mut self, key: &str) -> Option<Json> {
+        match self {
+            Json::Object(entries) => entries.iter_mut().find(|(k, _)| k == key).map(|(_, v)| std::mem::take(v)),
+            _ => None,
+        }
+    }
+
     /// The member at this path of objects.
     pub fn at(&self, path: &[&str]) -> Option<&Json> {
         path.iter().try_fold(self, |value, key| value.get(key))

@@ -40,12 +40,16 @@ impl Keys<'_> {
         }
     }
 
+    fn watched(&self, key: &FeatureKey) -> Option<std::sync::Arc<User>> {
+        key.user.clone().or_else(|| (self.user)(&key.value))
+    }
+
     /// snom counts all keys in a row, from 0, modules behind the phone.
     pub fn snom(&self, out: &mut String) {
         for key in self.keys {
             let (label, text) = match key.kind {
                 KeyKind::Presence => {
-                    let user = (self.user)(&key.value);
+                    let user = self.watched(key);
                     let presence = user.as_ref().map_or("", |u| &u.presence_id);
                     let text = format!("dest <sip:{presence}@{};user=phone>|*8", self.realm);
                     (user.map(|u| u.last_name.clone()).unwrap_or_default(), text)
@@ -67,7 +71,7 @@ impl Keys<'_> {
         for key in self.keys {
             let (kind, label, value) = match key.kind {
                 KeyKind::Presence => {
-                    let user = (self.user)(&key.value);
+                    let user = self.watched(key);
                     // caller_id is optional in Kazoo
                     let label = user.as_ref().map_or("", |u| match u.internal_name.as_str() {
                         "" => &u.display,
@@ -93,7 +97,7 @@ impl Keys<'_> {
     pub fn yealink(&self, out: &mut String) {
         const NONE: &str = "%NULL%";
         for key in self.keys {
-            let user = (self.user)(&key.value);
+            let user = self.watched(key);
             let (kind, value, label, pickup) = match key.kind {
                 KeyKind::Presence => {
                     ("16", user.as_ref().map_or("", |u| &u.presence_id), user.as_ref().map_or("", |u| &u.display), "*8")
@@ -143,7 +147,8 @@ mod test {
     }
 
     fn names(id: &str, phone: u32, modules: u32, numbers: &[u32]) -> Vec<String> {
-        let key = |n: &u32| FeatureKey { number: *n, kind: KeyKind::Parking, value: "*31\r\nadmin: 1".into() };
+        let key =
+            |n: &u32| FeatureKey { number: *n, kind: KeyKind::Parking, value: "*31\r\nadmin: 1".into(), user: None };
         let keys: Vec<FeatureKey> = numbers.iter().map(key).collect();
         let template = template(id, phone, modules);
         let mut out = String::new();

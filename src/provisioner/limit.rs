@@ -14,6 +14,16 @@ pub struct Recent {
 }
 
 impl Recent {
+    /// What this phone was answered is no longer so: it may have the new answer at once.
+    pub fn forget(&mut self, mac: Mac) {
+        self.answered.remove(&mac);
+    }
+
+    /// What all phones were answered may no longer be so.
+    pub fn forget_all(&mut self) {
+        *self = Recent::default();
+    }
+
     /// May this phone be answered `now` (a clock that only goes on)? If so, it may not again for
     /// [`bounds::PROVISIONER_PAUSE`].
     pub fn admit(&mut self, mac: Mac, now: Duration) -> bool {
@@ -22,7 +32,10 @@ impl Recent {
                 break;
             }
             self.order.pop_front();
-            self.answered.remove(&old);
+            // it may have been forgotten, and answered again since
+            if self.answered.get(&old) == Some(&at) {
+                self.answered.remove(&old);
+            }
         }
         if self.answered.contains_key(&mac) {
             return false;
@@ -61,5 +74,20 @@ mod test {
             assert!(recent.admit(mac(n), Duration::from_millis(n as u64 / 100)));
         }
         assert!(recent.order.len() <= bounds::PROVISIONER_RECENT && recent.answered.len() == recent.order.len());
+        for _ in 0..bounds::PROVISIONER_RECENT * 2 {
+            recent.forget(mac(1));
+            assert!(recent.admit(mac(1), Duration::from_secs(1000)));
+        }
+        assert!(recent.order.len() <= bounds::PROVISIONER_RECENT && recent.answered.len() <= recent.order.len());
+    }
+
+    #[test]
+    fn a_phone_whose_config_changed_need_not_wait() {
+        let mut recent = Recent::default();
+        let at = Duration::from_secs;
+        assert!(recent.admit(mac(1), at(100)) && recent.admit(mac(2), at(100)));
+        recent.forget(mac(1));
+        assert!(recent.admit(mac(1), at(103)) && !recent.admit(mac(2), at(103)));
+        assert!(!recent.admit(mac(1), at(107)), "six seconds from its last answer on");
     }
 }

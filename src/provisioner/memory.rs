@@ -71,7 +71,7 @@ impl Memory {
     /// Says what is wrong with the document. It then counts as removed.
     pub fn put(&mut self, database: &str, id: &str, json: Json) -> Result<(), String> {
         self.remove(database, id);
-        if database != TEMPLATES && !is_account(database) {
+        if !is_read(database) {
             return Ok(());
         }
         let database = self.databases.entry(database.to_string()).or_insert_with(|| Arc::from(database)).clone();
@@ -133,6 +133,14 @@ impl Memory {
         }
     }
 
+    /// The documents of a database that count, by the names they are stored under. Looks at all there are.
+    pub fn ids(&self, database: &str) -> Vec<String> {
+        let mut ids: Vec<String> =
+            self.known.keys().filter(|(of, _)| **of == *database).map(|(_, stored)| stored.clone()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// How much there is.
     pub fn counts(&self) -> Counts {
         Counts {
@@ -152,6 +160,11 @@ fn forget<K: std::hash::Hash + Eq, T>(of: &mut HashMap<K, Stored<T>>, key: K, st
     if of.get(&key).is_some_and(|(_, name)| name == stored) {
         of.remove(&key);
     }
+}
+
+/// Are documents read from this database?
+pub fn is_read(database: &str) -> bool {
+    database == TEMPLATES || is_account(database)
 }
 
 /// Is this an account's database, and not one of its monthly ones (`account/…-201604`)?
@@ -176,6 +189,18 @@ impl Documents for Memory {
 
     fn template(&self, id: &str) -> Option<Arc<Template>> {
         self.templates.get(id).map(|(t, _)| t).or_else(|| self.shipped.get(id)).cloned()
+    }
+
+    fn by_model(&self, brand: &str, model: &str) -> Option<Arc<Template>> {
+        let fits = |id: &&String| {
+            let mut parts = id.split('/');
+            parts.next() == Some("ui")
+                && parts.next().is_some_and(|b| b.eq_ignore_ascii_case(brand))
+                && parts.nth(1).is_some_and(|m| m.eq_ignore_ascii_case(model))
+                && parts.next().is_none()
+        };
+        let own = self.templates.keys().filter(fits).min().and_then(|id| self.templates.get(id)).map(|(t, _)| t);
+        own.or_else(|| self.shipped.keys().filter(fits).min().and_then(|id| self.shipped.get(id))).cloned()
     }
 
     fn tree(&self) -> Option<Arc<Json>> {

@@ -6,6 +6,7 @@ use super::name;
 use crate::bounds;
 use crate::core::types::{Decided, GenerationMeta, ResourceKey, Sha256, UnixTime};
 use crate::proto::mac::Mac;
+use crate::sorted::SortedMap;
 use std::collections::BTreeMap;
 
 /// One stored generation.
@@ -28,14 +29,14 @@ impl Kept {
 #[derive(Default)]
 pub(super) struct Index {
     /// Ascending by number, never empty.
-    keys: BTreeMap<ResourceKey, Vec<Kept>>,
+    keys: SortedMap<ResourceKey, Vec<Kept>>,
     /// Held configs, of keys that have a generation.
-    candidates: BTreeMap<ResourceKey, Kept>,
+    candidates: SortedMap<ResourceKey, Kept>,
     /// Generations that the admin went back to, by config name: they are served, so they are never in the way.
-    pinned: BTreeMap<Mac, BTreeMap<String, u32>>,
+    pinned: SortedMap<Mac, BTreeMap<String, u32>>,
     /// Generations before a change of the account that still counts: a rollback goes there, so `history` does not end
     /// them. The room for a last good comes first.
-    wanted: BTreeMap<Mac, BTreeMap<String, u32>>,
+    wanted: SortedMap<Mac, BTreeMap<String, u32>>,
     bytes: u64,
 }
 
@@ -86,7 +87,7 @@ impl Index {
         }
         let first = ResourceKey { vendor: key.vendor.clone(), mac: key.mac, name: String::new() };
         let mut siblings =
-            self.keys.range(first..).map(|(k, _)| k).take_while(|k| k.mac == key.mac && k.vendor == key.vendor);
+            self.keys.from(&first).map(|(k, _)| k).take_while(|k| k.mac == key.mac && k.vendor == key.vendor);
         let stem = name::stem(key);
         if siblings.any(|k| name::stem(k) == stem) {
             return Err(StoreError::Invalid("its name has the same short hash as another one of this phone"));
@@ -155,7 +156,8 @@ impl Index {
     /// Takes out the generation of this file name.
     pub(super) fn remove_file(&mut self, mac: Mac, file: &str) {
         let Some((stem, number)) = name::parse_generation(file) else { return };
-        if let Some(key) = self.keys.keys().find(|key| key.mac == mac && name::stem(key) == stem).cloned() {
+        let key = self.keys.keys().find(|key| key.mac == mac && name::stem(key) == stem).cloned();
+        if let Some(key) = key {
             self.remove(&key, number);
         }
     }
@@ -191,7 +193,7 @@ impl Index {
             bytes = bytes.saturating_sub(kept.file_size);
             gone.push((key.clone(), kept.number));
         }
-        for (other, kept) in &self.candidates {
+        for (other, kept) in self.candidates.iter() {
             if bytes <= cache_max {
                 return Ok(plan);
             }
@@ -202,7 +204,7 @@ impl Index {
             return Ok(plan);
         }
         let mut candidates = Vec::new();
-        for (other, list) in &self.keys {
+        for (other, list) in self.keys.iter() {
             let older = if other == key { Some(own) } else { list.split_last().map(|(_, older)| older) };
             // A router's clock jumps: within a key the number is the order, so no generation counts as older than
             // one with a lower number.

@@ -8,8 +8,8 @@
 use super::leaves::{leaves, Leaf};
 use super::text;
 use crate::bounds;
+use crate::sorted::{SortedMap, SortedSet};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Whose account a config sets up.
@@ -96,7 +96,7 @@ const ALL_LINES: u16 = u16::MAX;
 /// Collects the lines of a config.
 #[derive(Default)]
 pub struct Accounts {
-    lines: BTreeMap<u16, Line>,
+    lines: SortedMap<u16, Line>,
 }
 
 impl Accounts {
@@ -143,7 +143,7 @@ impl Accounts {
             return;
         }
         let kept = value.get(..bounds::ACCOUNT_VALUE).unwrap_or(value).to_vec();
-        let line = self.lines.entry(line).or_default();
+        let line = self.lines.get_or_insert_with(line, Line::default);
         match field {
             Field::User => line.user = kept,
             Field::Auth => line.auth = kept,
@@ -157,22 +157,24 @@ impl Accounts {
     /// out.
     pub(super) fn servers(&self) -> Vec<(bool, String)> {
         let fine = |b: &u8| b.is_ascii_alphanumeric() || b".-:".contains(b);
-        let mut out: BTreeSet<(bool, String)> = BTreeSet::new();
+        let mut out: Vec<(bool, String)> = Vec::new();
         for line in self.lines.values().filter(|l| !l.off) {
             for (registrar, host) in [(true, &line.registrar), (false, &line.proxy)] {
                 let host = host.strip_prefix(b"[").and_then(|h| h.strip_suffix(b"]")).unwrap_or(host);
                 if !host.is_empty() && host.iter().all(fine) {
-                    out.insert((registrar, String::from_utf8_lossy(host).into_owned()));
+                    out.push((registrar, String::from_utf8_lossy(host).into_owned()));
                 }
             }
         }
-        out.into_iter().rev().collect()
+        out.sort_unstable_by(|a, b| b.cmp(a));
+        out.dedup();
+        out
     }
 
     /// All lines together.
     pub(super) fn identity(self) -> Identity {
         let mut users: Vec<(&[u8], &[u8])> = Vec::new();
-        let mut registrars: BTreeSet<&[u8]> = BTreeSet::new();
+        let mut registrars: SortedSet<&[u8]> = SortedSet::new();
         let single = self.lines.iter().any(|(n, l)| *n != ALL_LINES && !l.off && l.has_user());
         for (number, line) in self.lines.iter().filter(|(_, l)| !l.off) {
             // a user for all lines is one where no line has its own

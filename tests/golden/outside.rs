@@ -1,54 +1,96 @@
-//! The same requests to the running binary, over HTTP, with the documents in a folder: its answers are those of the replay within this process.
+//! The same requests to the running binary, over HTTP, with the documents in a folder and in CouchDB: its answers are those of the replay within
+//! this process, and so equal to the recording or a listed deviation.
 
+#[path = "../couch/server.rs"]
+mod server;
+
+use crate::deviations::Deviations;
 use crate::{read, recordings, replay};
-use phoneprov::provisioner::folder::Folder;
+use phoneprov::net::store::writer;
 use phoneprov::provisioner::json::Json;
 use phoneprov::provisioner::memory::TEMPLATES;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 #[test]
 fn golden_from_outside() {
+    let store = tempfile::tempdir().unwrap();
+    replay_from(store.path().to_str().unwrap(), "folder");
+}
+
+#[test]
+fn golden_from_couchdb() {
+    if let Some(couch) = server::Couch::start(None) {
+        replay_from(&couch.url(), "CouchDB");
+    }
+}
+
+fn replay_from(store: &str, name: &str) {
     let Some(folder) = recordings() else {
         println!("golden: skipped: no folder shared/golden above this one");
         return;
     };
-    let store = tempfile::tempdir().unwrap();
-    let (files, _) = Folder::open(store.path()).unwrap();
+    let documents = writer(store).unwrap();
     for (id, document) in replay::shipped_documents(&folder.join("_common/templates.json")) {
-        files.write(TEMPLATES, &id, &document).unwrap();
+        documents.put(TEMPLATES, &id, &document).unwrap();
     }
+    let deviations = Deviations::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/deviations.toml"));
     let Json::Array(index) = read(&folder.join("index.json")) else { panic!("index.json is a list") };
     let inside = replay::all(&folder);
-    let mut count = 0;
+    let (mut equal, mut deviating, mut failing) = (0, 0, Vec::new());
+    let mut by_row: BTreeMap<String, usize> = BTreeMap::new();
     for entry in &index {
         let text = |path: &[&str]| entry.at(path).and_then(Json::text).unwrap_or_default();
         let Some(expected) = inside.iter().find(|c| c.id == text(&["id"])) else { continue };
         let case = read(&folder.join(text(&["case_file"])));
-        let documents = replay::documents(&case);
-        for (database, id, document) in &documents {
-            files.write(database, id, document).unwrap();
+        let of_case = replay::documents(&case);
+        for (database, id, document) in &of_case {
+            documents.put(database, id, document).unwrap();
         }
         let twice = entry.at(&["request", "sent_before"]).is_some();
-        let answer = ask(store.path(), &case, twice, expected.ours.starts_with(b"only with the password\n"));
-        assert!(answer == expected.ours, "{}: the binary answers otherwise", expected.id);
-        count += 1;
-        let accounts = store.path().join("account");
-        if accounts.exists() {
-            std::fs::remove_dir_all(accounts).unwrap();
+        let answer = ask(store, &case, twice, expected.ours.starts_with(b"only with the password\n"));
+        match deviations.get(&expected.id) {
+            _ if answer == expected.recorded => equal += 1,
+            Some(listed) if answer == expected.ours && listed.explains(&expected.recorded, &answer).is_ok() => {
+                deviating += 1;
+                listed.rows.iter().for_each(|row| *by_row.entry(row.clone()).or_default() += 1);
+            }
+            _ => failing.push(format!(
+                "{}: the binary answers otherwise:\n{}",
+                expected.id,
+                crate::diff::lines(&expected.ours, &answer)
+            )),
         }
-        for (database, id, _) in documents.iter().filter(|(database, ..)| database == TEMPLATES) {
-            std::fs::remove_file(store.path().join(database).join(format!("{id}.json"))).unwrap();
+        for (database, id, _) in &of_case {
+            documents.delete(database, id).unwrap();
         }
     }
-    println!("golden: {count} requests answered by the binary as within the test");
-    assert_eq!(count, inside.len());
+    println!(
+        "golden: {name}: {} requests to the binary: {equal} equal, {deviating} deviating, {} failing",
+        inside.len(),
+        failing.len()
+    );
+    for (row, count) in &by_row {
+        println!("golden: {name}: {count:>4} {row}");
+    }
+    assert!(failing.is_empty(), "{}", failing.join("\n"));
+    assert_eq!(equal + deviating, inside.len());
 }
 
-fn ask(store: &Path, case: &Json, twice: bool, with_password: bool) -> Vec<u8> {
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn ask(store: &str, case: &Json, twice: bool, with_password: bool) -> Vec<u8> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_phoneprov"))
         .args(["provisioner", "--listen", "127.0.0.1:0", "--store"])
         .arg(store)
@@ -56,7 +98,9 @@ fn ask(store: &Path, case: &Json, twice: bool, with_password: bool) -> Vec<u8> {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let address = lines.by_ref().map(Result::unwrap).find_map(|l| Some(l.split_once("http://")?.1.trim().to_string()));
+    let running = Running(child);
+    let address =
+        lines.by_ref().map(Result::unwrap).find_map(|l| Some(l.split_once(" at http://")?.1.trim().to_string()));
     let address = address.expect("it says where it listens");
     let reading = std::thread::spawn(move || lines.for_each(drop));
     let field = |name: &str| case.at(&["request", name]).and_then(Json::text).unwrap_or_default();
@@ -82,8 +126,7 @@ fn ask(store: &Path, case: &Json, twice: bool, with_password: bool) -> Vec<u8> {
         url = format!("{url}{}pass={pass}", if url.contains('?') { '&' } else { '?' });
     }
     let answer = get(&url);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(running);
     reading.join().unwrap();
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a head");
     let head = String::from_utf8(answer[..end].to_vec()).unwrap();

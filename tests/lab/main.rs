@@ -45,6 +45,8 @@ mod killed;
 mod life;
 mod pnp;
 mod privileges;
+#[cfg(feature = "provisioner")]
+mod provisioner;
 mod rpcd;
 mod secrets;
 mod selftest;

@@ -7,6 +7,7 @@
 //! test says `skipped`, and fails with `CI=true`.
 #![forbid(unsafe_code)]
 
+mod luci;
 mod pack;
 mod router;
 mod service;

@@ -8,10 +8,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-const EPOCH: &str = "1700000000";
+pub const EPOCH: &str = "1700000000";
 pub const ARCHITECTURE: &str = "x86_64";
 
-fn pack(words: &[&str]) -> Command {
+pub fn pack(words: &[&str]) -> Command {
     let mut c = Command::new(repo("openwrt-package/pack/pack.sh"));
     c.args(words).env("SOURCE_DATE_EPOCH", EPOCH).env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
     c
@@ -42,7 +42,7 @@ pub fn members(ipk: &Path) -> TempDir {
 }
 
 /// mode, owner and name of each entry of a packed tar, in its order, checked to be of [`EPOCH`].
-fn list(file: &Path) -> Vec<String> {
+pub fn list(file: &Path) -> Vec<String> {
     let text = run(Command::new("tar").args(["--utc", "--full-time", "--numeric-owner", "-tvzf"]).arg(file));
     let line = |l: &str| {
         let f: Vec<&str> = l.split_whitespace().collect();
@@ -52,7 +52,7 @@ fn list(file: &Path) -> Vec<String> {
     text.lines().map(line).collect()
 }
 
-fn read(tar: &Path, member: &str) -> String {
+pub fn read(tar: &Path, member: &str) -> String {
     run(Command::new("tar").arg("-xzOf").arg(tar).arg(member))
 }
 
@@ -83,6 +83,7 @@ fn the_archive_is_an_ipk_with_every_file_in_its_place() {
             "-rw-r--r-- 0/0 ./conffiles",
             "-rw-r--r-- 0/0 ./control",
             "-rwxr-xr-x 0/0 ./postinst",
+            "-rwxr-xr-x 0/0 ./postinst-pkg",
             "-rwxr-xr-x 0/0 ./prerm"
         ]
     );
@@ -215,12 +216,16 @@ fn the_makefile_says_what_the_build_system_wants() {
     }
     let dir = TempDir::new().expect("a folder");
     let (meta, build) = (dir.path().join("meta"), dir.path().join("build"));
-    let mut make = Command::new("make");
-    make.args(["-s", "--no-print-directory", "-C"]).arg(repo("openwrt-package"));
-    make.arg(format!("TOPDIR={}", repo("openwrt-package/pack/buildroot").display()));
-    make.arg(format!("META={}", meta.display())).arg(format!("PKG_BUILD_DIR={}", build.display()));
-    make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
-    run(make.args(["metadata", "prepare"]));
+    let buildroot = || {
+        let mut make = Command::new("make");
+        make.args(["-s", "--no-print-directory", "-C"]).arg(repo("openwrt-package"));
+        make.arg(format!("TOPDIR={}", repo("openwrt-package/pack/buildroot").display()));
+        make.arg(format!("META={}", meta.display())).arg(format!("PKG_BUILD_DIR={}", build.display()));
+        make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
+        make
+    };
+    let mut make = buildroot();
+    run(make.arg("PACKAGE=phoneprov").args(["metadata", "prepare"]));
     let of = |name: &str| fs::read_to_string(meta.join(name)).expect("a field").trim_end().to_string();
     for (name, value) in [
         ("name", "phoneprov"),
@@ -243,6 +248,10 @@ fn the_makefile_says_what_the_build_system_wants() {
     let version = run(Command::new(env!("CARGO_BIN_EXE_phoneprov")).arg("--version"));
     assert_eq!(format!("{}-r1", version.trim()), format!("phoneprov {}", of("version")));
 
+    // https, and not what is for servers
+    let mut make = buildroot();
+    assert_eq!(run(make.arg("compile")), "cargo install --features https --no-default-features\n");
+
     // what Build/Prepare gives cargo is a whole package, with every file that the code includes
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--no-deps", "--offline", "--locked", "--format-version", "1", "--manifest-path"]);
@@ -263,7 +272,9 @@ fn literal_rules_of_the_feed() {
         rest.split_once("endef").expect("an end").0.to_string()
     };
     assert!(block("Package/phoneprov").lines().all(|l| l.starts_with("  ") && !l.starts_with("   ")));
-    assert!(block("Package/phoneprov/conffiles").lines().all(|l| l.starts_with('/')));
+    for name in ["Package/phoneprov/conffiles", "Package/phoneprov/postinst"] {
+        assert!(block(name).lines().all(|l| l.starts_with(['/', '['])), "{name}: no indentation");
+    }
     assert!(block("Package/phoneprov/install").lines().all(|l| l.starts_with('\t')));
     let init = fs::read_to_string(repo("openwrt-package/files/phoneprov.init")).expect("text");
     assert!(init.starts_with("#!/bin/sh /etc/rc.common\n") && init.contains("\nUSE_PROCD=1\n"));
@@ -285,9 +296,42 @@ fn scripts(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// The members of our own app's package.
+fn luci_app() -> TempDir {
+    let dir = TempDir::new().expect("a folder");
+    let folder = dir.path().to_str().expect("text");
+    run(&mut pack(&["luci", "ipk", repo("luci-app").to_str().expect("text"), folder]));
+    members(&dir.path().join(format!("luci-app-phoneprov_{}-r1_all.ipk", env!("CARGO_PKG_VERSION"))))
+}
+
+#[test]
+fn our_pages_lie_where_luci_looks() {
+    if !can("package: our pages", false, &["make", "tar", "python3"]) {
+        return;
+    }
+    let package = luci_app();
+    let data = package.path().join("data.tar.gz");
+    let files: Vec<String> = list(&data).into_iter().filter(|l| !l.ends_with('/')).collect();
+    let menu = read(&data, "./usr/share/luci/menu.d/luci-app-phoneprov.json");
+    let menu: serde_json::Value = serde_json::from_str(&menu).expect("JSON");
+    let mut views = 0;
+    for entry in menu.as_object().expect("entries").values() {
+        if entry["action"]["type"] == "view" {
+            let path = entry["action"]["path"].as_str().expect("a path");
+            let file = format!("-rw-r--r-- 0/0 ./www/luci-static/resources/view/{path}.js");
+            assert!(files.contains(&file), "{file}: {files:?}");
+            views += 1;
+        }
+    }
+    assert!(views > 0, "{menu}");
+    assert!(files.contains(&"-rw-r--r-- 0/0 ./usr/share/rpcd/acl.d/luci-app-phoneprov.json".to_string()));
+    let control = read(&package.path().join("control.tar.gz"), "./control");
+    assert!(control.contains("\nDepends: luci-base, phoneprov\n"), "{control}");
+}
+
 #[test]
 fn all_scripts_are_clean() {
-    if !can("package: scripts", false, &["shellcheck", "busybox"]) {
+    if !can("package: scripts", false, &["shellcheck", "busybox", "make", "tar", "python3"]) {
         return;
     }
     let mut all = Vec::new();
@@ -295,6 +339,16 @@ fn all_scripts_are_clean() {
         scripts(&repo(folder), &mut all);
     }
     assert!(all.len() >= 4, "{all:?}");
+    // those that pack.sh makes
+    let made = [members(ipk()), luci_app()];
+    for package in &made {
+        let control = package.path().join("control");
+        fs::create_dir(&control).expect("made");
+        run(Command::new("tar").arg("-xzf").arg(package.path().join("control.tar.gz")).arg("-C").arg(&control));
+        let before = all.len();
+        scripts(&control, &mut all);
+        assert_eq!(all.len(), before + 3, "{all:?}");
+    }
     for script in &all {
         run(Command::new("busybox").args(["ash", "-n"]).arg(script));
     }
@@ -302,8 +356,20 @@ fn all_scripts_are_clean() {
     all.retain(|path| !path.starts_with(repo("tests/data")));
     // what they read by `.` is named from the top folder
     let mut shellcheck = Command::new("shellcheck");
-    shellcheck.current_dir(repo("")).args(["-x", "--shell", "dash", "--exclude", "SC3043"]).args(&all);
+    shellcheck.current_dir(repo("")).args(["-x", "--shell", "dash", "--exclude", "SC3043,SC1091"]).args(&all);
     run(&mut shellcheck);
+}
+
+/// Puts into this folder an apk that keeps what it is given at `record`, `record.files`, `record.SCRIPT`, `record.others`.
+pub fn stand_in_of_apk(bin: &Path, record: &Path) {
+    let text = format!(
+        "#!/bin/sh\n[ \"$1\" = mkpkg ] || {{ echo mkpkg; echo \"$*\" >>{record}.others; exit; }}\nprintf '%s\\n' \"$@\" >{record}\n\
+         rm -rf {record}.files\nwhile [ $# -gt 0 ]; do case $1 in\n--files) cp -a \"$2\" {record}.files ;;\n\
+         --script) cp \"${{2#*:}}\" \"{record}.${{2%%:*}}\" ;;\n--output) echo x >\"$2\" ;;\nesac; shift; done\n",
+        record = record.display()
+    );
+    fs::write(bin.join("apk"), text).expect("written");
+    run(Command::new("chmod").arg("755").arg(bin.join("apk")));
 }
 
 #[test]
@@ -324,16 +390,8 @@ fn apk_packages_are_made_by_apk() {
         let said = pack(&words_of).output().expect("it runs");
         assert!(!said.status.success() && words(&said).contains("apk-tools 3"), "{}", words(&said));
     }
-    // a stand-in of apk that keeps what it is given
     let record = dir.path().join("record");
-    let stand_in = format!(
-        "#!/bin/sh\n[ \"$1\" = mkpkg ] || {{ echo mkpkg; echo \"$*\" >>{record}.others; exit; }}\nprintf '%s\\n' \"$@\" >{record}\n\
-         while [ $# -gt 0 ]; do case $1 in\n--files) cp -a \"$2\" {record}.files ;;\n\
-         --script) cp \"${{2#*:}}\" \"{record}.${{2%%:*}}\" ;;\n--output) echo x >\"$2\" ;;\nesac; shift; done\n",
-        record = record.display()
-    );
-    fs::write(bin.join("apk"), stand_in).expect("written");
-    run(Command::new("chmod").arg("755").arg(bin.join("apk")));
+    stand_in_of_apk(&bin, &record);
     run(pack(&words_of).env("PATH", path));
     let version = concat!(env!("CARGO_PKG_VERSION"), "-r1");
     assert!(out.join(format!("phoneprov-{version}.apk")).is_file());

@@ -95,7 +95,7 @@ impl Router {
         fs::read_to_string(self.path(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
-    fn program(&self, path: &str, text: &str) {
+    pub fn program(&self, path: &str, text: &str) {
         self.write(path, text);
         fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).expect("set");
     }

@@ -178,6 +178,28 @@ fn the_agent_in_its_jail_sees_the_file_of_dnsmasq() {
 }
 
 #[test]
+fn the_agent_in_its_jail_sees_its_documents() {
+    let Some(r) = router("documents") else { return };
+    let upstream = |folder: &str| {
+        r.commit(LAN);
+        r.sh(&format!("mkdir -p {folder}/account/office"));
+        r.sh(&format!("sed -i 's|http://192.0.2.1|file://{folder}|' /etc/config/phoneprov"));
+        r.write(&format!("{folder}/account/office/account.json"), "{}");
+        r.sh(&format!("chmod 700 {folder}"));
+    };
+    let mounts = |record: &[String]| of(record, "procd_add_jail_mount ").join(" ");
+    // in state_dir they are there, and the agent's, with it
+    upstream("/etc/phoneprov/db");
+    let record = r.init("start");
+    assert!(mounts(&record).ends_with(" /etc/hosts"), "{record:?}");
+    assert_eq!(r.owner("/etc/phoneprov/db/account/office/account.json").0, 5960);
+    // elsewhere they are made the agent's, who may only read them there
+    upstream("/srv/phones");
+    assert!(mounts(&r.init("start")).ends_with(" /etc/hosts /srv/phones"));
+    assert_eq!(r.owner("/srv/phones/account/office/account.json").0, 5960);
+}
+
+#[test]
 fn disabled_it_is_not_there_and_what_it_wrote_goes() {
     let Some(r) = router("disabled") else { return };
     // as it is shipped
@@ -383,6 +405,12 @@ fn stop_restart_upgrade_shutdown_and_removal() {
     assert_eq!((links().as_str(), asked(&record).as_str()), ("", "remove remove"));
     assert_eq!(of(&record, "kill"), ["phoneprov"]);
     assert!(r.path("/etc/phoneprov").exists() && r.path("/etc/config/phoneprov").exists(), "what the admin made stays");
+
+    // rpcd looks for the plugin; a router may have none
+    assert!(r.script("/package/postinst-pkg", &[], &[]).is_empty());
+    r.program("etc/init.d/rpcd", "#!/bin/sh\n. /lib/functions.sh\nrecord rpcd \"$@\"\n");
+    assert_eq!(r.script("/package/postinst-pkg", &[], &[]), ["rpcd reload"]);
+    assert!(r.script("/package/postinst-pkg", &[], &[("IPKG_INSTROOT", "/nowhere")]).is_empty());
 
     // in an image that is being built nothing runs
     assert!(r.script("/package/postinst", &[], &[("IPKG_INSTROOT", "/nowhere")]).is_empty());

@@ -1,6 +1,10 @@
 //! `phoneprov demo`: the main job, on loopback. A snom and a Mitel plug in and get their configs; the upstream dies;
 //! they get the same again. Needs no root and no fixed port.
 
+#[cfg(not(feature = "provisioner"))]
+#[path = "stand_in.rs"]
+mod upstream;
+#[cfg(feature = "provisioner")]
 mod upstream;
 
 use super::args::Args;
@@ -15,8 +19,10 @@ use log::LevelFilter;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use upstream::{Upstream, PASSWORD};
+use upstream::Upstream;
 
+/// The password that the upstream wants, and that no phone may see.
+const PASSWORD: &str = "demo-provisioning-secret";
 const PATIENCE: Duration = Duration::from_secs(8);
 /// The two phones: brand, MAC, address.
 const PHONES: [(&str, Mac, Ipv4Addr); 2] = [
@@ -76,9 +82,9 @@ impl Steps {
 }
 
 fn play(steps: &mut Steps) -> Result<(), String> {
-    let mut upstream = Upstream::start().map_err(|e| format!("cannot start the upstream: {e}"))?;
-    steps.done("upstream", "embedded provisioner", format!("http://{}", upstream.address));
     let folder = Folder::new()?;
+    let mut upstream = Upstream::start(&folder.0).map_err(|e| format!("cannot start the upstream: {e}"))?;
+    steps.done("upstream", Upstream::WHAT, format!("http://{}", upstream.address));
     let config = config(&upstream, &folder)?;
     let lo = Device { name: "lo".to_string(), index: 1, addresses: vec![(Ipv4Addr::LOCALHOST, 8)] };
     let devices = DeviceSource::Fixed(vec![lo]);
@@ -200,6 +206,10 @@ fn config(upstream: &Upstream, folder: &Folder) -> Result<Config, String> {
     let shipped = include_str!("../../../openwrt-package/files/phoneprov.config");
     let loaded = Config::read(shipped, "phoneprov.config", &crate::config::known_vendors());
     let mut config = loaded.map_err(|e| e.to_string())?.config;
+    // the provisioner wants the password of all brands
+    if let Some(mitel) = config.vendors.iter_mut().find(|v| v.name == "mitel") {
+        mitel.url = "{upstream}/prov/mitel/?pass={provpass}".to_string();
+    }
     let agent = &mut config.agent;
     agent.enabled = true;
     agent.upstream = format!("http://{}", upstream.address);

@@ -1,49 +1,47 @@
-//! The embedded upstream of the demo: one snom and one Mitel config, on loopback, at the URLs of the original
-//! provisioner. The full provisioner will take its place.
+//! The demo's upstream: the provisioner with the templates that come with it, and a folder of documents of an office
+//! with two phones.
 
-use crate::proto::http::{parse_request, split_target, Parsed, Request, ResponseHead};
-use crate::proto::mac::Mac;
-use crate::vendor::sample_config;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use super::{PASSWORD, PHONES};
+use crate::net::provisioner::Serving;
+use crate::net::runtime::Signals;
+use crate::net::store::Store;
+use serde_json::json;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread::JoinHandle;
-use std::time::Duration;
-
-/// The password that the upstream wants, and that no phone may see.
-pub(super) const PASSWORD: &str = "demo-provisioning-secret";
 
 pub(super) struct Upstream {
     pub(super) address: SocketAddr,
-    stop: Arc<AtomicBool>,
+    /// A byte into it ends the thread, as SIGTERM ends a process.
+    end: UnixStream,
+    _reload: UnixStream,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Upstream {
-    pub(super) fn start() -> std::io::Result<Upstream> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let thread = std::thread::Builder::new().name("upstream".into()).spawn(move || {
-            for stream in listener.incoming() {
-                if stopped.load(Ordering::Relaxed) {
-                    return;
-                }
-                if let Ok(stream) = stream {
-                    // one at a time is enough for two phones
-                    let _ = serve(stream, address);
-                }
-            }
-        })?;
-        Ok(Upstream { address, stop, thread: Some(thread) })
+    /// What it is, for the steps.
+    pub(super) const WHAT: &'static str = "embedded provisioner";
+
+    /// With its documents in this folder.
+    pub(super) fn start(folder: &Path) -> io::Result<Upstream> {
+        let store = folder.join("db");
+        documents(&store)?;
+        let (end, raise_end) = UnixStream::pair()?;
+        let (reload, raise_reload) = UnixStream::pair()?;
+        reload.set_nonblocking(true)?;
+        let (store, _) = Store::open(&store.display().to_string(), false, |_| {}).map_err(io::Error::other)?;
+        let listen = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        let serving = Serving::start(store, listen, Vec::new(), Signals { end, reload }).map_err(io::Error::other)?;
+        let address = SocketAddr::V4(serving.address());
+        let thread = std::thread::Builder::new().name("upstream".into()).spawn(move || serving.run())?;
+        Ok(Upstream { address, end: raise_end, _reload: raise_reload, thread: Some(thread) })
     }
 
     /// Dies: its port refuses connections from now on.
     pub(super) fn kill(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let _ = TcpStream::connect(self.address);
+        let _ = self.end.write_all(b"x");
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -56,48 +54,23 @@ impl Drop for Upstream {
     }
 }
 
-fn serve(mut stream: TcpStream, own: SocketAddr) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut input = Vec::new();
-    let mut buffer = [0u8; 2048];
-    let request = loop {
-        match parse_request(&input) {
-            Ok(Parsed::Whole { request, .. }) => break request,
-            Ok(Parsed::Partial) => {}
-            Err(e) => return Err(std::io::Error::new(ErrorKind::InvalidData, e.to_string())),
-        }
-        match stream.read(&mut buffer)? {
-            0 => return Ok(()),
-            n => input.extend_from_slice(buffer.get(..n).unwrap_or_default()),
-        }
-    };
-    let body = config(&request, own);
-    // the original's Content-Type is wrong for all it sends; so is this one
-    let mut head = ResponseHead::new(if body.is_some() { 200 } else { 404 });
-    head.header("Content-Type", "text/html");
-    let body = body.unwrap_or_default();
-    stream.write_all(&head.to_bytes(Some(body.len() as u64), false))?;
-    stream.write_all(&body)
-}
-
-/// The config for this request. As at the original, who gives a wrong password gets an empty 200.
-fn config(request: &Request, own: SocketAddr) -> Option<Vec<u8>> {
-    let (path, query) = split_target(&request.target)?;
-    let mac = Mac::find(&request.target).or_else(|| Mac::find(request.header("user-agent")?));
-    let base = format!("http://{own}/prov");
-    match path {
-        "/prov/snom/settings.php" => match query.unwrap_or_default().contains(&format!("pass={PASSWORD}")) {
-            true => sample_config("snom", mac?, 1, &base),
-            false => Some(Vec::new()),
-        },
-        "/prov/mitel/aastra.cfg" => Some(
-            format!(
-                "# common to all phones\ndownload protocol: HTTP\nhttp server: {}\nhttp path: prov/mitel\n",
-                own.ip()
-            )
-            .into_bytes(),
-        ),
-        _ if path.starts_with("/prov/mitel/") && Mac::find(path).is_some() => sample_config("mitel", mac?, 1, &base),
-        _ => None,
+/// An account, a user, and a device for each phone.
+fn documents(store: &Path) -> io::Result<()> {
+    let account = json!({"_id": "acc", "pvt_type": "account", "realm": "office.example", "timezone": "Europe/Zurich",
+        "provision": {"provision_enabled": true, "urlpass": PASSWORD, "provisionuser": "admin", "provisionpass": "4711"}});
+    let user =
+        json!({"_id": "u1", "pvt_type": "user", "first_name": "Anna", "last_name": "Muster", "presence_id": "201"});
+    let folder = store.join("account/office");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("account.json"), account.to_string())?;
+    std::fs::write(folder.join("anna.json"), user.to_string())?;
+    for (brand, mac, _) in PHONES {
+        let (family, model) = if brand == "snom" { ("7xx", "D765") } else { ("68xx", "6869i") };
+        let device = json!({"pvt_type": "device", "pvt_account_id": "acc", "owner_id": "u1", "mac_address": mac.to_string(),
+            "sip": {"username": format!("user_{brand}"), "password": format!("sip-of-{brand}")},
+            "provision": {"endpoint_brand": brand, "endpoint_family": family, "endpoint_model": model,
+                "feature_keys": {"1": {"type": "presence", "value": "u1"}, "2": {"type": "parking", "value": "*31"}}}});
+        std::fs::write(folder.join(format!("{brand}.json")), device.to_string())?;
     }
+    Ok(())
 }

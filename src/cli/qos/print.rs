@@ -39,7 +39,7 @@ fn look(args: &Args, backend: Option<Backend>) -> Result<(Config, Intent), Strin
     let mut args = args.clone();
     if let Some(device) = site::queue_device(&args) {
         // the init script has asked the router, and named it
-        args.words.entry("wan").or_insert(device);
+        args.words.get_or_insert_with("wan", || device);
     }
     let servers = Lookup::new().all(&config.qos.mediaservers);
     let intent = intent(&args, &config, servers, backend);

@@ -97,6 +97,9 @@ fn begin(line: &Line, folder: &Path, path: &Path, id: &str, order: &str) -> std:
     if let Some(socket) = &line.socket {
         command.arg("--socket").arg(socket);
     }
+    if let Some(uci) = &line.uci {
+        command.arg("--uci").arg(uci);
+    }
     command.stdin(Stdio::from(file)).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/").spawn()?;
     Ok(())
 }

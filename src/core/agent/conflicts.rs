@@ -5,7 +5,7 @@
 use crate::bounds;
 use crate::core::types::UnixTime;
 use crate::proto::mac::Mac;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -27,9 +27,9 @@ pub(super) struct Conflict {
 /// Sightings of the last ten minutes.
 #[derive(Default)]
 pub(super) struct Conflicts {
-    of_mac: BTreeMap<Mac, (Ipv4Addr, Instant)>,
-    of_address: BTreeMap<Ipv4Addr, (Mac, Instant)>,
-    found: BTreeMap<Mac, Conflict>,
+    of_mac: SortedMap<Mac, (Ipv4Addr, Instant)>,
+    of_address: SortedMap<Ipv4Addr, (Mac, Instant)>,
+    found: SortedMap<Mac, Conflict>,
 }
 
 impl Conflicts {
@@ -83,7 +83,7 @@ impl Conflicts {
 }
 
 /// Where all places are taken, those whose time is over make room; if there is none, this one is not remembered.
-fn remember<K: Ord, V>(map: &mut BTreeMap<K, (V, Instant)>, key: K, value: (V, Instant), mono: Instant) {
+fn remember<K: Ord, V>(map: &mut SortedMap<K, (V, Instant)>, key: K, value: (V, Instant), mono: Instant) {
     if map.len() >= bounds::SIGHTINGS && !map.contains_key(&key) {
         map.retain(|_, (_, at)| mono.saturating_duration_since(*at) < WINDOW);
         if map.len() >= bounds::SIGHTINGS {

@@ -7,9 +7,9 @@ use crate::core::guard::State;
 use crate::core::now::Now;
 use crate::core::types::{Decided, GenerationMeta, ResourceKey};
 use crate::proto::mac::Mac;
+use crate::sorted::SortedMap;
 use crate::vendor::{self, Change, Identity};
 use serde_json::{json, Value};
-use std::collections::BTreeMap;
 
 /// Phones named one by one in an answer; the others are counted.
 const NAMED: usize = 100;
@@ -121,14 +121,14 @@ impl Agent {
         decided: &[(Mac, Decided)],
         now: Now,
     ) {
-        let mut all: BTreeMap<ResourceKey, Restored> = BTreeMap::new();
+        let mut all: SortedMap<ResourceKey, Restored> = SortedMap::new();
         for (key, number, identity) in identities {
-            all.entry(key).or_default().identities.push((number, identity));
+            all.get_or_insert_with(key, Restored::default).identities.push((number, identity));
         }
         for (key, meta, identity) in candidates {
-            all.entry(key).or_default().candidate = Some((meta, identity));
+            all.get_or_insert_with(key, Restored::default).candidate = Some((meta, identity));
         }
-        let of: BTreeMap<Mac, &Decided> = decided.iter().map(|(mac, d)| (*mac, d)).collect();
+        let of: SortedMap<Mac, &Decided> = decided.iter().map(|(mac, d)| (*mac, d)).collect();
         let none = Decided::default();
         let mut outs = Vec::new();
         for (key, restored) in all {

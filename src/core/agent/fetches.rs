@@ -11,8 +11,9 @@ use crate::core::shared::SharedKey;
 use crate::core::types::{FetchError, FetchHead, FetchJob, ResourceKey, UnixTime};
 use crate::proto::mac::Mac;
 use crate::proto::url::{redact, rewrite, Parts, Values};
+use crate::sorted::{SortedMap, SortedSet};
 use crate::vendor;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Instant;
 
@@ -28,10 +29,10 @@ pub(super) struct Fetches {
     /// Shared files among `started`.
     streaming: usize,
     /// Configs to be refreshed when nobody else wants the threads.
-    background: BTreeSet<ResourceKey>,
-    circuits: BTreeMap<String, Upstream>,
+    background: SortedSet<ResourceKey>,
+    circuits: SortedMap<String, Upstream>,
     /// Phones whose record may have to be written.
-    pub(super) records_due: BTreeSet<Mac>,
+    pub(super) records_due: SortedSet<Mac>,
 }
 
 struct Running {
@@ -459,7 +460,7 @@ impl Agent {
         if !self.sections.iter().flatten().any(|s| s.origin == origin) {
             return;
         }
-        let upstream = self.fetches.circuits.entry(origin.to_string()).or_default();
+        let upstream = self.fetches.circuits.get_or_insert_with(origin.to_string(), Upstream::default);
         let probe = key.is_some() && upstream.probing.as_ref() == key;
         if probe {
             upstream.probing = None;

@@ -391,7 +391,7 @@ fn sections(config: &Config) -> (Vec<Active>, Vec<Option<Section>>) {
         let vendor = vendor::by_name(&v.name).unwrap_or(&vendor::GENERIC);
         actives.push(Active { vendor, name: v.name.clone(), enabled: v.enabled, ouis: v.ouis.clone() });
         let section = Template::parse(&v.url).map_err(|why| format!("its url {why}")).and_then(|template| {
-            let mapping = Mapping::new(&v.name, &template, &config.agent.upstream, config.agent.provpass.expose())?;
+            let mapping = Mapping::new(&v.name, &template, config.agent.base(), config.agent.provpass.expose())?;
             Ok(Section { origin: mapping.origin().to_string(), mapping })
         });
         if let (Err(why), true) = (&section, v.enabled) {
@@ -405,7 +405,8 @@ fn sections(config: &Config) -> (Vec<Active>, Vec<Option<Section>>) {
 fn cache_limits(config: &Config) -> cache::Limits {
     cache::Limits {
         fresh_wait: config.agent.fresh_wait,
-        fresh_for: config.agent.fresh_for,
+        // the provisioner in process refuses nobody who asks twice, and a change of its documents shall be seen at once
+        fresh_for: if config.agent.documents().is_some() { Duration::ZERO } else { config.agent.fresh_for },
         upstream_timeout: config.agent.upstream_timeout,
         grace: config.agent.grace,
         unsaved_max: config.agent.cache_max,

@@ -49,6 +49,7 @@ impl Agent {
         let vendors: Vec<&str> = self.actives.iter().filter(|a| a.enabled).map(|a| a.name.as_str()).collect();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
+            "time": now.unix,
             "uptime": now.mono.saturating_duration_since(self.started.mono).as_secs(),
             "devices": devices,
             "troubles": self.troubles,

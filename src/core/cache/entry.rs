@@ -4,8 +4,8 @@ use crate::core::answer::{Answer, Body, Label, RequestId};
 use crate::core::now::Now;
 use crate::core::outcome::Reason;
 use crate::core::types::{GenerationMeta, ResourceKey, Sha256, UnixTime};
+use crate::sorted::SortedMap;
 use crate::vendor::{Change, Identity};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -96,7 +96,7 @@ pub struct Entry {
     pub(super) generations: Vec<GenerationMeta>,
     pub(super) unsaved: Option<Unsaved>,
     /// Whose account the generations have, by number.
-    pub(super) identities: BTreeMap<u32, Identity>,
+    pub(super) identities: SortedMap<u32, Identity>,
     /// The newest config, kept back.
     pub(super) held: Option<Held>,
     /// The generation that the admin went back to.
@@ -133,7 +133,7 @@ impl Entry {
             how,
             generations: Vec::new(),
             unsaved: None,
-            identities: BTreeMap::new(),
+            identities: SortedMap::new(),
             held: None,
             pinned: None,
             accepting: None,

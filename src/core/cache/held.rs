@@ -10,8 +10,8 @@ use crate::core::now::Now;
 use crate::core::outcome::Reason;
 use crate::core::types::{Changed, Decided, GenerationMeta, ResourceKey, Sha256};
 use crate::proto::mac::Mac;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::vendor::{Change, Identity};
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 /// What was on flash of one config beside its generations.
@@ -103,15 +103,15 @@ impl Cache {
         if count == 0 {
             return;
         }
-        let changed: BTreeSet<Mac> = self.guard.past().map(|(mac, ..)| mac).collect();
-        let mut others: BTreeMap<Mac, (Option<Instant>, &ResourceKey)> = BTreeMap::new();
+        let changed: SortedSet<Mac> = self.guard.past().map(|(mac, ..)| mac).collect();
+        let mut others: SortedMap<Mac, (Option<Instant>, &ResourceKey)> = SortedMap::new();
         for (key, entry) in self.entries.iter() {
             let account = matches!(entry.identity(), Identity::Account(_)) && entry.pinned.is_none();
             if account && entry.how.vendor != super::NO_VENDOR && key.mac != mac && !changed.contains(&key.mac) {
-                others.entry(key.mac).or_insert((entry.agreed.map(|(at, _)| at), key));
+                others.get_or_insert_with(key.mac, || (entry.agreed.map(|(at, _)| at), key));
             }
         }
-        let mut others: Vec<(Option<Instant>, &ResourceKey)> = others.into_values().collect();
+        let mut others: Vec<(Option<Instant>, &ResourceKey)> = others.into_iter().map(|(_, other)| other).collect();
         others.sort_unstable();
         out.extend(others.into_iter().take(count).map(|(_, key)| Out::Later(key.clone())));
     }

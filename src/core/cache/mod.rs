@@ -20,6 +20,7 @@ use crate::core::now::Now;
 use crate::core::outcome::Reason;
 use crate::core::types::{GenerationMeta, ResourceKey, UnixTime};
 use crate::proto::mac::Mac;
+use crate::sorted::SortedMap;
 use entry::{Stage, Waiting};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -100,7 +101,7 @@ struct Lane {
 pub struct Cache {
     entries: Table,
     lanes: HashMap<Mac, Lane>,
-    timers: BTreeMap<(Instant, u32), Timer>,
+    timers: SortedMap<(Instant, u32), Timer>,
     next_timer: u32,
     /// The deadline of each who waits.
     waiting: HashMap<Waiter, (Instant, u32)>,
@@ -120,7 +121,7 @@ impl Cache {
         Cache {
             entries: Table::default(),
             lanes: HashMap::new(),
-            timers: BTreeMap::new(),
+            timers: SortedMap::new(),
             next_timer: 0,
             waiting: HashMap::new(),
             orphans: HashMap::new(),
@@ -371,11 +372,8 @@ impl Cache {
         let mut notes = Vec::new();
         out.extend(self.guard.timeout(now, &mut notes).into_iter().map(Out::Record));
         held::tell_of(notes, out);
-        while let Some(first) = self.timers.first_entry() {
-            if first.key().0 > now.mono {
-                break;
-            }
-            match first.remove() {
+        while let Some((_, timer)) = self.timers.pop_first_if(|(at, _)| *at <= now.mono) {
+            match timer {
                 Timer::Deadline(key, who) => {
                     self.waiting.remove(&who);
                     let Some(entry) = self.entries.get_mut(&key) else { continue };

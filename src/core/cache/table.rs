@@ -3,11 +3,12 @@
 use super::entry::Entry;
 use crate::core::types::ResourceKey;
 use crate::proto::mac::Mac;
-use std::collections::{BTreeMap, HashMap};
+use crate::sorted::SortedMap;
+use std::collections::HashMap;
 
 #[derive(Default)]
 pub(super) struct Table {
-    phones: HashMap<Mac, BTreeMap<ResourceKey, Entry>>,
+    phones: HashMap<Mac, SortedMap<ResourceKey, Entry>>,
     len: usize,
 }
 
@@ -42,7 +43,7 @@ impl Table {
 
     /// The configs of one phone.
     pub(super) fn of(&self, mac: Mac) -> impl Iterator<Item = (&ResourceKey, &Entry)> {
-        self.phones.get(&mac).into_iter().flatten()
+        self.phones.get(&mac).into_iter().flat_map(SortedMap::iter)
     }
 
     /// The configs of each phone.
@@ -52,11 +53,11 @@ impl Table {
 
     /// All, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&ResourceKey, &Entry)> {
-        self.phones.values().flatten()
+        self.phones.values().flat_map(SortedMap::iter)
     }
 
     /// As [`Table::iter`].
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&ResourceKey, &mut Entry)> {
-        self.phones.values_mut().flatten()
+        self.phones.values_mut().flat_map(SortedMap::iter_mut)
     }
 }

@@ -12,7 +12,7 @@ use crate::core::notify::{self, Names, Notify};
 use crate::core::rate::{self, Rate};
 use crate::proto::mac::Mac;
 use crate::proto::sip::{Error, Facts, Message, Start};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{SortedMap, SortedSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
@@ -131,15 +131,15 @@ pub struct Pnp {
     seed: u64,
     /// Number of the newest transaction. Dialogs and resyncs count together, so that a branch names one of either.
     last_id: u64,
-    dialogs: BTreeMap<u64, Dialog>,
-    by_request: BTreeMap<Request, u64>,
+    dialogs: SortedMap<u64, Box<Dialog>>,
+    by_request: SortedMap<Request, u64>,
     /// Dialogs that wait for nothing: the first to go when room is needed.
-    finished: BTreeSet<u64>,
+    finished: SortedSet<u64>,
     /// Sum of [`Dialog::size`].
     kept: usize,
-    resyncs: BTreeMap<u64, Resync>,
+    resyncs: SortedMap<u64, Resync>,
     /// One entry for each dialog and each resync: its `wake`.
-    timers: BTreeSet<(Instant, u64)>,
+    timers: SortedSet<(Instant, u64)>,
     rate: Rate,
 }
 
@@ -149,12 +149,12 @@ impl Pnp {
         Pnp {
             seed,
             last_id: 0,
-            dialogs: BTreeMap::new(),
-            by_request: BTreeMap::new(),
-            finished: BTreeSet::new(),
+            dialogs: SortedMap::new(),
+            by_request: SortedMap::new(),
+            finished: SortedSet::new(),
             kept: 0,
-            resyncs: BTreeMap::new(),
-            timers: BTreeSet::new(),
+            resyncs: SortedMap::new(),
+            timers: SortedSet::new(),
             rate: Rate::new(RATE),
         }
     }
@@ -243,7 +243,7 @@ impl Pnp {
         self.kept += dialog.size();
         self.timers.insert((wake, id));
         self.by_request.insert(dialog.request.clone(), id);
-        self.dialogs.insert(id, dialog);
+        self.dialogs.insert(id, Box::new(dialog));
         Ok(())
     }
 
@@ -350,7 +350,7 @@ impl Pnp {
         self.finished.remove(&id);
         self.by_request.remove(&dialog.request);
         self.kept -= dialog.size();
-        Some(dialog)
+        Some(*dialog)
     }
 
     /// Room for one more dialog of `size` bytes: the oldest finished ones go first, then the oldest.

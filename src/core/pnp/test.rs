@@ -421,7 +421,7 @@ fn a_flood_stays_bounded_and_answers_everyone() {
         assert_eq!(pnp.dialogs.len(), pnp.by_request.len());
         assert_eq!(pnp.dialogs.len(), pnp.timers.len());
     }
-    assert_eq!(bench.pnp.kept, bench.pnp.dialogs.values().map(Dialog::size).sum::<usize>());
+    assert_eq!(bench.pnp.kept, bench.pnp.dialogs.values().map(|dialog| dialog.size()).sum::<usize>());
     let mut out = Vec::new();
     bench.pnp.timeout(bench.at(5000), &mut out);
     count(&out);
@@ -514,7 +514,8 @@ fn resync_refused_and_bounded() {
     let mut bench = Bench::new();
     assert_eq!(resync(&mut bench, PHONE, "check-sync\r\nX: y"), (None, vec![]));
     assert_eq!(resync(&mut bench, "224.0.1.75:5060", "check-sync"), (None, vec![]));
-    let ids: BTreeSet<_> = (0..bounds::SIP_RESYNCS).filter_map(|_| resync(&mut bench, PHONE, "check-sync").0).collect();
+    let ids: SortedSet<_> =
+        (0..bounds::SIP_RESYNCS).filter_map(|_| resync(&mut bench, PHONE, "check-sync").0).collect();
     assert_eq!(ids.len(), bounds::SIP_RESYNCS);
     assert_eq!(resync(&mut bench, PHONE, "check-sync"), (None, vec![]));
 }

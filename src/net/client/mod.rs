@@ -55,6 +55,21 @@ struct Slot {
     wire: Arc<Wire>,
 }
 
+/// Method and body of a request.
+pub enum Sent {
+    /// GET
+    Get,
+    /// DELETE
+    #[cfg(feature = "provisioner")]
+    Delete,
+    /// PUT
+    #[cfg(feature = "provisioner")]
+    Put(Vec<u8>),
+    /// POST
+    #[cfg(feature = "provisioner")]
+    Post(Vec<u8>),
+}
+
 /// What one request came to.
 enum Step {
     Done(FetchHead),
@@ -77,6 +92,12 @@ impl Client {
             idle: Mutex::new(Vec::new()),
             stall: Duration::from_secs(bounds::UPSTREAM_STALL_SECONDS),
         })
+    }
+
+    /// With another longest silence within a body.
+    #[cfg(feature = "provisioner")]
+    pub fn with_stall(self, stall: Duration) -> Client {
+        Client { stall, ..self }
     }
 
     /// Something the admin should know before the first https request fails: there is no CA bundle.
@@ -103,6 +124,19 @@ impl Client {
     /// # Errors
     /// See [`FetchError`]. `sink` may have got a part of the body before.
     pub fn fetch(&self, job: &FetchJob, sink: &mut dyn Sink) -> Result<FetchHead, FetchError> {
+        self.follow(job, &Sent::Get, sink)
+    }
+
+    /// [`Client::fetch`] with another method than GET, and a body. Redirects are not followed.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    #[cfg(feature = "provisioner")]
+    pub fn send(&self, job: &FetchJob, sent: &Sent, sink: &mut dyn Sink) -> Result<FetchHead, FetchError> {
+        self.follow(job, sent, sink)
+    }
+
+    fn follow(&self, job: &FetchJob, sent: &Sent, sink: &mut dyn Sink) -> Result<FetchHead, FetchError> {
         let start = Instant::now();
         let deadline = start.checked_add(job.timeout).unwrap_or(start);
         let mut url = job.url.clone();
@@ -118,8 +152,11 @@ impl Client {
             if foreign && !job.redirect_origins.iter().any(|o| o.eq_ignore_ascii_case(&origin)) {
                 return Err(FetchError::Redirect(format!("it leads to {origin}, which is not the upstream")));
             }
-            match self.request(&parts, foreign, job, deadline, sink)? {
+            match self.request(&parts, foreign, job, sent, deadline, sink)? {
                 Step::Done(head) => return Ok(head),
+                Step::Redirect(_) if !matches!(sent, Sent::Get) => {
+                    return Err(FetchError::Redirect("the request was no GET".into()));
+                }
                 Step::Redirect(location) => {
                     let Some(next) = parts.join(&location) else {
                         return Err(FetchError::Redirect("its Location is no http or https URL".into()));
@@ -143,18 +180,19 @@ impl Client {
         parts: &Parts<'_>,
         foreign: bool,
         job: &FetchJob,
+        sent: &Sent,
         deadline: Instant,
         sink: &mut dyn Sink,
     ) -> Result<Step, FetchError> {
         let slot = self.take(parts);
         slot.wire.begin(Limit::Until(deadline));
-        let mut result = self.exchange(&slot, parts, foreign, job, sink);
+        let mut result = self.exchange(&slot, parts, foreign, job, sent, sink);
         let mut slot = slot;
         // the other side may close a waiting connection at the very moment it is used again: nothing was answered then
         if matches!(result, Err(FetchError::Broken(_))) && slot.wire.was_stale() {
             slot = self.new_slot(parts);
             slot.wire.begin(Limit::Until(deadline));
-            result = self.exchange(&slot, parts, foreign, job, sink);
+            result = self.exchange(&slot, parts, foreign, job, sent, sink);
         }
         if matches!(result, Ok(Step::Done(_))) {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -208,18 +246,21 @@ impl Client {
         parts: &Parts<'_>,
         foreign: bool,
         job: &FetchJob,
+        sent: &Sent,
         sink: &mut dyn Sink,
     ) -> Result<Step, FetchError> {
         let slash = if parts.target.starts_with('/') { "" } else { "/" };
-        let mut request = slot.agent.get([&parts.base(), slash, parts.target].concat());
-        for (name, value) in job.headers.iter().filter(|(name, _)| passes(name, foreign)) {
-            let Some(value) = latin1(value) else { continue };
-            if HeaderName::from_bytes(name.as_bytes()).is_ok() {
-                request = request.header_raw(name, &value);
-            }
-        }
-        request = request.header_raw("Host", parts.host_header().as_bytes()).header_raw("Connection", b"keep-alive");
-        let mut response = match guarded(|| request.call()) {
+        let url = [&parts.base(), slash, parts.target].concat();
+        let call = || match sent {
+            Sent::Get => with_headers(slot.agent.get(url), parts, foreign, job).call(),
+            #[cfg(feature = "provisioner")]
+            Sent::Delete => with_headers(slot.agent.delete(url), parts, foreign, job).call(),
+            #[cfg(feature = "provisioner")]
+            Sent::Put(body) => with_headers(slot.agent.put(url), parts, foreign, job).send(body.as_slice()),
+            #[cfg(feature = "provisioner")]
+            Sent::Post(body) => with_headers(slot.agent.post(url), parts, foreign, job).send(body.as_slice()),
+        };
+        let mut response = match guarded(call) {
             Ok(Ok(response)) => response,
             Ok(Err(e)) => return Err(slot.wire.explain(e, None)),
             Err(e) => return Err(e),
@@ -280,6 +321,22 @@ impl Client {
             None => Ok(Step::Done(head)),
         }
     }
+}
+
+/// The job's headers, and those that are the connection's.
+fn with_headers<Any>(
+    mut request: ureq::RequestBuilder<Any>,
+    parts: &Parts<'_>,
+    foreign: bool,
+    job: &FetchJob,
+) -> ureq::RequestBuilder<Any> {
+    for (name, value) in job.headers.iter().filter(|(name, _)| passes(name, foreign)) {
+        let Some(value) = latin1(value) else { continue };
+        if HeaderName::from_bytes(name.as_bytes()).is_ok() {
+            request = request.header_raw(name, &value);
+        }
+    }
+    request.header_raw("Host", parts.host_header().as_bytes()).header_raw("Connection", b"keep-alive")
 }
 
 /// May this header of a job go out? Credentials stay with the origin they are for.

@@ -3,9 +3,9 @@
 use crate::bounds;
 use crate::core::answer::RequestId;
 use crate::net::stream::{Read as StreamRead, Reader};
-use crate::proto::http::{parse_request, BodyKind, HeadError, Parsed, Request};
+use crate::proto::http::{parse_request_with, BodyKind, HeadError, Parsed, Request};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,13 @@ pub(super) struct Connection {
     pub(super) look: bool,
     /// Bytes thrown away while lingering.
     discarded: usize,
+    /// Of the request that waits for its answer, where it was taken.
+    pub(super) body: Vec<u8>,
 }
+
+/// How many bytes of a request's body are taken, by its head and who sends it; of any other the body is thrown away, and the
+/// connection ends with the answer. Asked again with each piece that arrives.
+pub(crate) type TakesBody = Box<dyn Fn(&Request, Ipv4Addr) -> u64 + Send>;
 
 pub(super) enum State {
     /// A request is expected or arriving.
@@ -57,11 +63,14 @@ pub(super) struct Writing {
 }
 
 /// The body of an answer.
-pub(super) enum Outgoing {
+pub(crate) enum Outgoing {
     None,
     Bytes(Arc<[u8]>),
     /// From this offset, so many bytes.
     Stream(Reader, u64, u64),
+    /// The same, of a file on disk.
+    #[cfg(feature = "provisioner")]
+    File(std::fs::File, u64, u64),
 }
 
 impl Connection {
@@ -76,6 +85,7 @@ impl Connection {
             served: 0,
             look: false,
             discarded: 0,
+            body: Vec::new(),
         }
     }
 
@@ -112,7 +122,7 @@ impl Connection {
     }
 
     /// Reads what is there. A whole request, or why it cannot be one.
-    pub(super) fn read(&mut self, now: Instant) -> Option<Result<Request, HeadError>> {
+    pub(super) fn read(&mut self, takes: Option<&TakesBody>, now: Instant) -> Option<Result<Request, HeadError>> {
         let mut buffer = [0u8; 4096];
         loop {
             match self.stream.read(&mut buffer) {
@@ -133,7 +143,7 @@ impl Connection {
                         self.since = now;
                     }
                     self.input.extend_from_slice(buffer.get(..n).unwrap_or_default());
-                    let request = self.take_request();
+                    let request = self.take_request(takes);
                     if request.is_some() {
                         return request;
                     }
@@ -149,13 +159,28 @@ impl Connection {
     }
 
     /// The next request, if it has arrived whole.
-    pub(super) fn take_request(&mut self) -> Option<Result<Request, HeadError>> {
+    pub(super) fn take_request(&mut self, takes: Option<&TakesBody>) -> Option<Result<Request, HeadError>> {
         if self.input.is_empty() {
             return None;
         }
-        match parse_request(&self.input) {
+        let most = if takes.is_some() { u64::MAX } else { bounds::HTTP_BODY };
+        match parse_request_with(&self.input, most) {
             Ok(Parsed::Partial) => None,
             Ok(Parsed::Whole { mut request, head_len }) => {
+                if let (BodyKind::Length(length), Some(takes)) = (request.body, takes) {
+                    match takes(&request, *self.peer.ip()) {
+                        0 if length > bounds::HTTP_BODY => return Some(Err(HeadError::BodyTooLarge)),
+                        0 => {}
+                        most if length > most => return Some(Err(HeadError::BodyTooLarge)),
+                        _ => {
+                            let end = head_len.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+                            self.body = self.input.get(head_len..end)?.to_vec();
+                            self.input.drain(..end);
+                            request.body = BodyKind::None;
+                            return Some(Ok(request));
+                        }
+                    }
+                }
                 self.input.drain(..head_len.min(self.input.len()));
                 // No phone's GET has a body. Rather than find its end, the connection ends with the answer.
                 if request.body != BodyKind::None {
@@ -218,6 +243,18 @@ impl Connection {
                 match &w.body {
                     Outgoing::None => break true,
                     Outgoing::Bytes(body) => (body.get(at as usize..).unwrap_or_default(), true),
+                    #[cfg(feature = "provisioner")]
+                    Outgoing::File(file, start, length) => {
+                        use std::os::unix::fs::FileExt;
+                        let left = length.saturating_sub(at);
+                        let most = (scratch.len() as u64).min(left) as usize;
+                        match file.read_at(scratch.get_mut(..most).unwrap_or_default(), start + at) {
+                            _ if left == 0 => break true,
+                            Ok(n) if n > 0 => (scratch.get(..n).unwrap_or_default(), n as u64 == left),
+                            // it was made shorter meanwhile: only closing tells the client
+                            _ => break false,
+                        }
+                    }
                     Outgoing::Stream(reader, start, length) => {
                         let left = length.saturating_sub(at);
                         let most = (scratch.len() as u64).min(left) as usize;

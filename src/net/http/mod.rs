@@ -5,6 +5,8 @@ mod connection;
 mod respond;
 mod server;
 
+#[cfg(feature = "provisioner")]
+pub(crate) use connection::Outgoing;
 pub(crate) use respond::{Bodies, Source};
 #[cfg(feature = "provisioner")]
 pub(crate) use server::Limits;

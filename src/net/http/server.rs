@@ -1,6 +1,6 @@
 //! The listeners and all connections: takes new ones within the bounds, turns each, ends those whose patience is over.
 
-use super::connection::{Connection, Outgoing, State};
+use super::connection::{Connection, Outgoing, State, TakesBody};
 use super::respond::{Bodies, Source};
 use crate::bounds;
 use crate::core::agent::{Asked, Device};
@@ -47,6 +47,7 @@ pub(crate) struct Server {
     /// Requests whose client has left, or was sent away.
     left: Vec<RequestId>,
     panics: u32,
+    takes: Option<TakesBody>,
 }
 
 struct Listener {
@@ -74,7 +75,21 @@ impl Server {
             pause_until: None,
             left: Vec::new(),
             panics: 0,
+            takes: None,
         }
+    }
+
+    /// Bodies are taken of these requests; [`Server::body`] has them.
+    #[cfg(feature = "provisioner")]
+    pub(crate) fn take_bodies(&mut self, takes: TakesBody) {
+        self.takes = Some(takes);
+    }
+
+    /// The body of a request that waits for its answer, where it was taken.
+    #[cfg(feature = "provisioner")]
+    pub(crate) fn body(&mut self, id: RequestId) -> Vec<u8> {
+        let waits = |c: &&mut Connection| matches!(&c.state, State::Waiting(i, _) if *i == id);
+        self.connections.iter_mut().find(waits).map(|c| std::mem::take(&mut c.body)).unwrap_or_default()
     }
 
     /// Listens on the addresses of the devices as they are now; what is listening already stays. Port 0 is any free
@@ -189,7 +204,7 @@ impl Server {
         match &c.state {
             State::Writing(_) => c.write(&mut self.scratch, now),
             State::Reading | State::Lingering => {
-                if let Some(result) = c.read(now) {
+                if let Some(result) = c.read(self.takes.as_ref(), now) {
                     self.arrived(index, result, asked, now);
                 }
                 return;
@@ -202,7 +217,7 @@ impl Server {
     /// A request that was sent along with the one before.
     fn next_request(&mut self, index: usize, now: Instant, asked: &mut Vec<Asked>) {
         let Some(c) = self.connections.get_mut(index) else { return };
-        let next = if matches!(c.state, State::Reading) { c.take_request() } else { None };
+        let next = if matches!(c.state, State::Reading) { c.take_request(self.takes.as_ref()) } else { None };
         if let Some(result) = next {
             self.arrived(index, result, asked, now);
         }
@@ -326,7 +341,7 @@ impl Server {
         &mut self,
         id: RequestId,
         head: &crate::proto::http::ResponseHead,
-        body: std::sync::Arc<[u8]>,
+        body: Outgoing,
         now: Instant,
         asked: &mut Vec<Asked>,
     ) {
@@ -335,8 +350,13 @@ impl Server {
         let Some(c) = self.connections.get_mut(index) else { return };
         let State::Waiting(_, request) = &c.state else { return };
         let keep_alive = request.keep_alive && request.body == BodyKind::None;
-        let head = head.to_bytes(Some(body.len() as u64), keep_alive);
-        let body = if request.method == Method::Head { Outgoing::None } else { Outgoing::Bytes(body) };
+        let length = match &body {
+            Outgoing::None => None,
+            Outgoing::Bytes(bytes) => Some(bytes.len() as u64),
+            Outgoing::Stream(_, _, length) | Outgoing::File(_, _, length) => Some(*length),
+        };
+        let head = head.to_bytes(length, keep_alive);
+        let body = if request.method == Method::Head { Outgoing::None } else { body };
         c.respond(head, body, keep_alive, &mut self.scratch, now);
         self.next_request(index, now, asked);
     }

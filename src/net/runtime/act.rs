@@ -74,13 +74,13 @@ impl Runtime {
                 }
             }
             Action::Fetch { job, vendor, file } => {
-                fetch::config(self.client.clone(), job, vendor, file, self.mailbox.post());
+                fetch::config(self.upstream.clone(), job, vendor, file, self.mailbox.post());
             }
             Action::FetchShared { job, stream, keep } => {
                 let bytes = Stream::new(self.mailbox.post());
                 self.streams.insert(stream, bytes.clone());
                 let arriving = self.arriving.clone();
-                fetch::shared(self.client.clone(), job, bytes, keep, arriving, self.mailbox.post());
+                fetch::shared(self.upstream.clone(), job, bytes, keep, arriving, self.mailbox.post());
             }
             Action::DropStream(id) => self.release(id),
             Action::Store(key, meta, body) => {

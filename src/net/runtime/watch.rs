@@ -4,8 +4,8 @@ use super::Runtime;
 use crate::config::Config;
 use crate::core::agent::Action;
 use crate::core::now::Now;
-use crate::net::client::Client;
 use crate::net::panics::{self, caught};
+use crate::net::upstream::Upstream;
 use std::io::Read;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -97,8 +97,8 @@ impl Runtime {
                 if !self.options.devices.rename(&devices) {
                     log::warn!("the devices were changed too often: the new ones take effect with the next start");
                 }
-                match Client::new(config.agent.ca_file.as_deref()) {
-                    Ok(client) => self.client = Arc::new(client),
+                match Upstream::new(&config.agent) {
+                    Ok(upstream) => self.upstream = Arc::new(upstream),
                     Err(why) => log::warn!("{why}; the certificates read before stay in use"),
                 }
                 if config.agent.port != self.agent.config().agent.port {

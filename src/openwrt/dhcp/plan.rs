@@ -151,7 +151,7 @@ fn told(
 ) -> Result<Vec<(String, Vec<Given>)>, String> {
     let Some(section) = config.vendors.get(section) else { return Ok(Vec::new()) };
     let template = Template::parse(&section.url).map_err(|why| format!("vendor '{}': its url {why}", section.name))?;
-    let mapping = Mapping::new(&section.name, &template, &config.agent.upstream, config.agent.provpass.expose())
+    let mapping = Mapping::new(&section.name, &template, config.agent.base(), config.agent.provpass.expose())
         .map_err(|why| format!("vendor '{}': {why}", section.name))?;
     served
         .iter()

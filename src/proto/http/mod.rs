@@ -9,7 +9,7 @@ mod response;
 mod target;
 
 pub use range::{parse_range, RangeSpec};
-pub use request::{parse_request, BodyKind, HeadError, Method, Parsed, Request};
+pub use request::{parse_request, parse_request_with, BodyKind, HeadError, Method, Parsed, Request};
 pub use response::{reason_phrase, ResponseHead};
 pub use target::{host_address, split_target};
 

@@ -42,6 +42,11 @@ impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
+
+    /// All headers of that name, in any case, in their order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
 }
 
 /// A request's method.
@@ -60,7 +65,7 @@ pub enum Method {
 pub enum BodyKind {
     /// No body.
     None,
-    /// That many bytes, at most [`bounds::HTTP_BODY`].
+    /// That many bytes, at most [`bounds::HTTP_BODY`], or what else the reader said.
     Length(u64),
     /// Chunked.
     Chunked,
@@ -119,6 +124,14 @@ const LINE_REST: usize = 32;
 /// requests (RFC 9112 section 11.2): repeated Content-Length, Content-Length with Transfer-Encoding, folded lines, blanks
 /// before the colon, bytes that are no part of a URL.
 pub fn parse_request(buf: &[u8]) -> Result<Parsed, HeadError> {
+    parse_request_with(buf, bounds::HTTP_BODY)
+}
+
+/// The same, for a reader that takes bodies of at most `most_body` bytes.
+///
+/// # Errors
+/// As [`parse_request`].
+pub fn parse_request_with(buf: &[u8], most_body: u64) -> Result<Parsed, HeadError> {
     let mut storage = [httparse::EMPTY_HEADER; bounds::HTTP_HEADERS];
     let mut head = httparse::Request::new(&mut storage);
     let window = buf.get(..bounds::HTTP_HEAD).unwrap_or(buf);
@@ -164,7 +177,7 @@ pub fn parse_request(buf: &[u8]) -> Result<Parsed, HeadError> {
     if hosts > 1 || (hosts == 0 && http11) {
         return Err(HeadError::Bad("there must be one Host header"));
     }
-    let body = body_kind(&headers, http11)?;
+    let body = body_kind(&headers, http11, most_body)?;
     let connection = |option: &str| {
         values(&headers, "connection").any(|v| v.split(',').any(|o| o.trim().eq_ignore_ascii_case(option)))
     };
@@ -202,7 +215,7 @@ fn origin_form(target: &str) -> Result<(String, Option<String>), HeadError> {
 }
 
 /// RFC 9112 section 6.3, for requests, without any of its leniency.
-fn body_kind(headers: &[(String, String)], http11: bool) -> Result<BodyKind, HeadError> {
+fn body_kind(headers: &[(String, String)], http11: bool, most: u64) -> Result<BodyKind, HeadError> {
     let mut lengths = values(headers, "content-length");
     let mut codings = values(headers, "transfer-encoding");
     match (lengths.next(), codings.next()) {
@@ -220,7 +233,7 @@ fn body_kind(headers: &[(String, String)], http11: bool) -> Result<BodyKind, Hea
             }
             match length.parse() {
                 Ok(0) => Ok(BodyKind::None),
-                Ok(n) if n <= bounds::HTTP_BODY => Ok(BodyKind::Length(n)),
+                Ok(n) if n <= most => Ok(BodyKind::Length(n)),
                 _ => Err(HeadError::BodyTooLarge),
             }
         }

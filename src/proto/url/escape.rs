@@ -15,6 +15,13 @@ pub(super) fn encode(out: &mut String, value: &str, keep: &[u8]) {
     }
 }
 
+/// A value as one segment of a path, or as a value in a query.
+pub fn segment(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    encode(&mut out, value, b"");
+    out
+}
+
 /// Ways to write a byte in an XML attribute or text, which is where configs have their URLs.
 const ENTITIES: [(u8, &[u8]); 7] = [
     (b'&', b"&amp;"),

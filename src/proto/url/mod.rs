@@ -9,7 +9,7 @@ mod parts;
 mod rewrite;
 mod template;
 
-pub use escape::redact;
+pub use escape::{redact, segment};
 pub use mapping::{resource_name, MapError, Mapping};
 pub use parts::Parts;
 pub use rewrite::rewrite;

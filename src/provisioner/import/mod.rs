@@ -35,7 +35,7 @@ impl Model<'_> {
 }
 
 /// A name as documents have it: a number where it is all digits.
-fn name(text: &str) -> Json {
+pub(super) fn name(text: &str) -> Json {
     let number = text.parse::<u32>().is_ok_and(|n| n.to_string() == text);
     if number {
         Json::Number(text.to_string())

@@ -3,12 +3,15 @@
 use super::{name, Model};
 use crate::provisioner::json::Json;
 
+/// The id of its document.
+pub const TREE: &str = "phonetree";
+
 /// The tree's document with this model in it; a new one where there is none.
 pub fn with(tree: Option<Json>, model: &Model<'_>) -> Json {
     let mut tree = match tree {
         Some(tree @ Json::Object(_)) => tree,
         _ => object(vec![
-            ("_id", Json::string("phonetree")),
+            ("_id", Json::string(TREE)),
             ("pvt_type", Json::string("provisionertree")),
             ("data", object(vec![])),
         ]),

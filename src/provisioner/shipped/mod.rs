@@ -66,7 +66,18 @@ const MITEL: &[Family] = &[
 
 const YEALINK: &[Family] = &[
     ("t1x", &[("t19p", 0, 0)]),
-    ("t2x", &[("t21p", 2, 0), ("t22p", 3, 0), ("t23p", 3, 0), ("t26p", 13, 0), ("t28p", 16, 0), ("t29g", 27, 0)]),
+    (
+        "t2x",
+        &[
+            ("t21p", 2, 0),
+            ("t22p", 3, 0),
+            ("t23p", 3, 0),
+            ("t26p", 13, 0),
+            ("t27p", 21, 0),
+            ("t28p", 16, 0),
+            ("t29g", 27, 0),
+        ],
+    ),
     ("t3x", &[("t32g", 3, 0), ("t38g", 16, 0)]),
     (
         "t4x",
@@ -100,9 +111,9 @@ fn models() -> impl Iterator<Item = (Model<'static>, &'static str)> {
     })
 }
 
-/// All of them, by id.
-pub fn templates() -> HashMap<String, Arc<Template>> {
-    let template = |(model, body): (Model<'static>, &str)| {
+/// All of them as documents, by id.
+pub fn documents() -> impl Iterator<Item = (String, Json)> {
+    models().filter_map(|(model, body)| {
         let mut json = Json::parse(body.as_bytes()).ok()?;
         let keys = |n: u32| Json::Number(n.to_string());
         let usr_keys = vec![
@@ -112,13 +123,19 @@ pub fn templates() -> HashMap<String, Arc<Template>> {
         json.set("usr_keys", Json::Object(usr_keys));
         json.set("endpoint_brand", Json::string(model.brand));
         json.set("endpoint_family", Json::string(model.family));
-        let id = model.id();
-        match Document::read(&Arc::from(super::memory::TEMPLATES), &id, json) {
-            Ok(Document::Template(template)) => Some((id, Arc::from(template))),
-            _ => None,
-        }
+        json.set("endpoint_model", super::import::name(model.model));
+        json.set("pvt_type", Json::string("provisioner"));
+        Some((model.id(), json))
+    })
+}
+
+/// All of them, by id.
+pub fn templates() -> HashMap<String, Arc<Template>> {
+    let template = |(id, json): (String, Json)| match Document::read(&Arc::from(super::memory::TEMPLATES), &id, json) {
+        Ok(Document::Template(template)) => Some((id, Arc::from(template))),
+        _ => None,
     };
-    models().filter_map(template).collect()
+    documents().filter_map(template).collect()
 }
 
 /// The document of their tree for web UIs.

@@ -214,6 +214,7 @@ fn no_more_than_the_limit_get_a_bad_config() {
         let guard = o.guard();
         assert_eq!((&guard["state"], &guard["held"], &guard["changed"]), (&json!("holding"), &json!(32), &json!(8)));
         assert_eq!(o.status()["phones"]["held"], 32);
+        assert_eq!(o.status()["time"], json!(o.w.now().unix), "what the times of an answer are to be compared with");
         assert_eq!(o.config_of(20)["state"], "held");
         assert_eq!(o.config_of(20)["reason"], "held");
         assert_eq!(o.config_of(3)["state"], "fresh");
