@@ -110,7 +110,7 @@ fn hfsc(device: &str, speed: f64, default: usize, classes: &[Class], up: bool) -
             "tc class add dev {device} parent 1:1 classid 1:{n}0 hfsc{sure} ls m1 {}kbit d {us}us m2 {share}kbit ul rate {speed}kbit",
             first as u64
         ));
-        out.push(format!("tc qdisc add dev {device} parent 1:{n}0 handle {n}00: fq_codel limit 800 quantum 300"));
+        out.push(format!("tc qdisc add dev {device} parent 1:{n}0 handle {n}00: fq_codel limit 800 quantum 300 noecn"));
         // the upper half of the mark counts upwards, the lower half downwards; the other one where that is not set
         let halves = [format!("0x{n:x}0/0xf0"), format!("0x0{n:x}/0x0f")];
         for (i, half) in [usize::from(!up), usize::from(up)].into_iter().enumerate() {
@@ -144,6 +144,10 @@ fn marks(all: &[Section], class: impl Fn(&str) -> Result<usize, String>) -> Comm
                     "srchost" => line += &format!(" -s {value}"),
                     "dsthost" => line += &format!(" -d {value}"),
                     "ports" => line += &format!(" -m multiport --ports {}", value.replace('-', ":")),
+                    "portrange" => {
+                        let (name, range) = (proto.unwrap_or_default(), value.replace('-', ":"));
+                        line += &format!(" -m {name} --sport {range} --dport {range}");
+                    }
                     "pktsize" => line += &format!(" -m length --length {}", value.replace('-', ":")),
                     other => return Err(format!("config {} with {other}: not known here", rule.kind)),
                 }
@@ -162,7 +166,7 @@ fn marks(all: &[Section], class: impl Fn(&str) -> Result<usize, String>) -> Comm
         out.push(format!("iptables -t mangle -A {rest}"));
     }
     out.extend(each);
-    out.push("iptables -t mangle -A qos_Default -j CONNMARK --save-mark --mask 0xf0".to_string());
+    out.push("iptables -t mangle -A qos_Default -j CONNMARK --save-mark --mask 0xff".to_string());
     for chain in ["OUTPUT", "FORWARD"] {
         out.push(format!("iptables -t mangle -A {chain} -o {WAN} -j qos_Default"));
     }
@@ -172,7 +176,7 @@ fn marks(all: &[Section], class: impl Fn(&str) -> Result<usize, String>) -> Comm
 /// Ports without a protocol mean both that have ports.
 fn protocols(rule: &Section) -> Vec<Option<&str>> {
     match rule.get("proto") {
-        None if rule.get("ports").is_some() => vec![Some("tcp"), Some("udp")],
+        None if rule.get("ports").or(rule.get("portrange")).is_some() => vec![Some("tcp"), Some("udp")],
         proto => vec![proto],
     }
 }
