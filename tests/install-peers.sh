@@ -8,6 +8,7 @@ missing=
 for pair in ip:iproute2 nft:nftables tcpdump:tcpdump sipp:sip-tester nginx:nginx-light dnsmasq:dnsmasq-base \
 	udhcpc:udhcpc dhclient:isc-dhcp-client dhcpcd:dhcpcd-base tshark:tshark busybox:busybox shellcheck:shellcheck \
 	curl:curl openssl:openssl prlimit:util-linux setpriv:util-linux ps:procps python3:python3 make:make cc:gcc c++:g++ \
+	linux.uml:user-mode-linux bwrap:bubblewrap iptables-legacy:iptables insmod:kmod chrt:util-linux \
 	node:nodejs npm:npm chromium:chromium; do
 	command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair#*:}"
 done

@@ -56,16 +56,16 @@ pub fn replace(text: &str, ours: Ours, new: &[Section]) -> Result<Option<String>
     Ok(Some(out))
 }
 
-/// The text with sections of ours, where it has none yet, before the first section of the type `before`: each with an
-/// empty line behind it, which goes with it. At the end where there is no such section. Errors as of [`replace`].
-pub fn put_before(text: &str, before: &str, new: &[Section]) -> Result<String, String> {
+/// The text with sections of ours, which it does not have yet, before the first section of one of the types `before`: each
+/// with an empty line behind it, which goes with it. At the end where there is no such section. Errors as of [`replace`].
+pub fn put_before(text: &str, before: &[&str], new: &[Section]) -> Result<String, String> {
     let (file, places) = uci::parse_with_places(text).map_err(|e| format!("{}: {}", e.line, e.message))?;
     let taken = |s: &&Section| s.name.is_some() && new.iter().any(|n| n.name == s.name);
     if let Some(section) = file.sections.iter().find(taken) {
         return Err(taken_name(section));
     }
     let mut out = text.to_string();
-    let first = file.sections.iter().position(|s| s.kind == before);
+    let first = file.sections.iter().position(|s| before.contains(&s.kind.as_str()));
     match first.and_then(|first| places.iter().find(|(_, section)| *section == Some(first))) {
         None => append(&mut out, new)?,
         Some((place, _)) => {

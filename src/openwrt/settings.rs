@@ -37,7 +37,7 @@ pub fn borrow(text: &str, wanted: &Borrowed) -> Result<(String, Option<Section>)
             section.option(name, value);
             memory.item("set", format!("{name}={value}"));
         }
-        return Ok((put_before(text, "", &[section])?, Some(memory)));
+        return Ok((put_before(text, &[], &[section])?, Some(memory)));
     };
     if there.kind != wanted.kind {
         return Err(format!("section '{}' is of type {}, not {}", wanted.name, there.kind, wanted.kind));

@@ -14,14 +14,12 @@ pub struct Ask {
     pub borrowed: Option<Borrowed>,
 }
 
-/// Type of the sections of others that ours stand before; the first of those that match a packet counts there.
-fn before(file: File) -> Option<&'static str> {
-    (file == File::Qos).then_some("classify")
-}
+/// Types whose order among themselves counts; ours are of the first of these types, and stand before those of others.
+const ORDERED: [&[&str]; 2] = [&["classify"], &["reclassify", "default"]];
 
 fn ours(file: File) -> Ours {
     let kinds: &[&str] = match file {
-        File::Qos => &["classify", settings::MEMORY.0],
+        File::Qos => &["classify", "reclassify", settings::MEMORY.0],
         File::Firewall => &["rule"],
         File::Sqm => &["queue"],
         File::Qosify => &[settings::MEMORY.0],
@@ -46,31 +44,36 @@ pub fn change(text: &str, file: File, ask: &Ask) -> Result<Option<String>, Strin
         Some(borrowed) => borrow(&base, borrowed)?,
         None => (base, None),
     };
-    let mut last = Vec::new();
-    match before(file) {
-        Some(kind) if !ask.sections.is_empty() => out = put_before(&out, kind, &ask.sections)?,
-        _ => last.extend(ask.sections.iter().cloned()),
+    let mut last = ask.sections.clone();
+    for kinds in ORDERED {
+        let (first, rest): (Vec<Section>, Vec<Section>) =
+            last.into_iter().partition(|s| Some(&s.kind.as_str()) == kinds.first());
+        if !first.is_empty() {
+            out = put_before(&out, kinds, &first)?;
+        }
+        last = rest;
     }
     last.extend(memory);
     if !last.is_empty() {
         // a type that no section has: at the end
-        out = put_before(&out, "", &last)?;
+        out = put_before(&out, &[], &last)?;
     }
-    if out == text || means_the_same(text, &out, before(file))? {
+    if out == text || means_the_same(text, &out)? {
         return Ok(None);
     }
     Ok(Some(out))
 }
 
 /// The same sections, and those whose order counts in the same order.
-fn means_the_same(a: &str, b: &str, ordered: Option<&str>) -> Result<bool, String> {
+fn means_the_same(a: &str, b: &str) -> Result<bool, String> {
     let read = |text: &str| -> Result<Vec<Section>, String> {
         let file = uci::parse(text).map_err(|e| format!("{}: {}", e.line, e.message))?;
         Ok(file.merged().sections.iter().map(bare).collect())
     };
     let (a, b) = (read(a)?, read(b)?);
-    let in_order = |all: &[Section]| -> Vec<Section> {
-        all.iter().filter(|s| ordered == Some(s.kind.as_str())).cloned().collect()
+    let in_order = |all: &[Section]| -> Vec<Vec<Section>> {
+        let of = |kinds: &[&str]| all.iter().filter(|s| kinds.contains(&s.kind.as_str())).cloned().collect();
+        ORDERED.iter().map(|kinds| of(kinds)).collect()
     };
     Ok(a.len() == b.len() && a.iter().all(|s| b.contains(s)) && in_order(&a) == in_order(&b))
 }

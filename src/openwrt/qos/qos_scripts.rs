@@ -1,6 +1,11 @@
 //! qos-scripts: classes of HFSC, chosen by iptables. The first `config classify` that matches a connection decides, so ours
 //! stand first. A packet from the line has no address that a rule could match yet; it has the class of its connection, which
 //! rule 1 chose when the router's side sent its first packet.
+//!
+//! `config default` and `config reclassify` are asked again for each packet, with the connection's class kept in the lower half of the
+//! mark only: so the `default` rules that the package brings would move a call into Express from its second packet on. A
+//! `reclassify` of ours before them sets both halves, and `default` looks at packets without the upper one only. A `reclassify`
+//! of the admin's comes later, and so still counts.
 
 use super::plan::Plan;
 use super::router::Router;
@@ -42,14 +47,18 @@ pub(super) fn plan(plan: &mut Plan, router: &Router, qos: &Qos, blocks: &[Block]
         ));
     }
     let mut ask = Ask::default();
-    let rule = |role, number, target: &'static str| Rule::new("classify", role, number).option("target", target);
-    for (i, block) in four.into_iter().enumerate() {
-        let to = rule("to", i, "Priority").option("dsthost", block).option("proto", "udp");
-        ask.sections.push(to.option("comment", "phoneprov to media server").done());
-        let from = rule("from", i, "Priority").option("srchost", block).option("proto", "udp");
-        ask.sections.push(from.option("comment", "phoneprov from media server").done());
+    for kind in ["classify", "reclassify"] {
+        let keep = kind == "reclassify";
+        let rule = |role, number| Rule::new(kind, role, number).option("target", "Priority");
+        for (i, block) in four.iter().copied().enumerate() {
+            let to = rule(if keep { "keep_to" } else { "to" }, i).option("dsthost", block).option("proto", "udp");
+            ask.sections.push(to.option("comment", "phoneprov to media server").done());
+            let from = rule(if keep { "keep_from" } else { "from" }, i).option("srchost", block).option("proto", "udp");
+            ask.sections.push(from.option("comment", "phoneprov from media server").done());
+        }
     }
-    ask.sections.push(rule("rest", 0, "Normal").option("comment", "phoneprov everything else").done());
+    let rest = Rule::new("classify", "rest", 0).option("target", "Normal");
+    ask.sections.push(rest.option("comment", "phoneprov everything else").done());
     match line(router, &sections) {
         None => plan.trouble.push(
             "which network is the line to the provider is not known (no zone 'wan' in /etc/config/firewall): add config interface \

@@ -160,6 +160,39 @@ fn what_is_left_as_it_is_and_what_is_said() {
 }
 
 #[test]
+fn ours_come_first_of_their_kind_or_are_put_there_again() {
+    let stock = router("stock");
+    let one = plan(Backend::QosScripts, &stock, &qos(9, 9), &blocks(&["198.51.100.20"]));
+    let ask = &one.files[&File::Qos];
+    let right = change(&stock.files[&File::Qos], File::Qos, ask).unwrap().unwrap();
+    let kinds = |text: &str| -> Vec<(String, bool)> {
+        let all = uci::parse(text).unwrap().sections.into_iter();
+        let ours = |s: &uci::Section| s.name.as_deref().is_some_and(|n| n.starts_with(PREFIX));
+        all.filter(|s| s.kind == "default" || s.kind.ends_with("classify"))
+            .map(|s| (s.kind.clone(), ours(&s)))
+            .collect()
+    };
+    let expected = [("classify", 3), ("classify", 0), ("classify", 0), ("reclassify", 2), ("default", 0)];
+    let expected = expected.iter().flat_map(|(kind, ours)| vec![(kind.to_string(), *ours > 0); *ours.max(&1)]);
+    assert_eq!(kinds(&right)[..8], expected.collect::<Vec<_>>()[..]);
+    // somebody's `default` put before them
+    let moved = format!("config default\n\toption target 'Bulk'\n\n{right}");
+    let again = change(&moved, File::Qos, ask).unwrap().unwrap();
+    assert_eq!(
+        kinds(&again)[..3],
+        [("reclassify".into(), true), ("reclassify".into(), true), ("default".into(), false)]
+    );
+    // a file that has none of these types, with and without a line feed at its end
+    for end in ["", "\n", "\n\n"] {
+        let bare = format!("config interface 'wan'\n\toption enabled '1'{end}");
+        let with = change(&bare, File::Qos, ask).unwrap().unwrap();
+        assert_eq!(kinds(&with).len(), 5, "{with}");
+        assert_eq!(change(&with, File::Qos, ask), Ok(None));
+        assert_eq!(change(&with, File::Qos, &Ask::default()), Ok(Some(bare)));
+    }
+}
+
+#[test]
 fn what_is_not_there_is_named() {
     let one = blocks(&["198.51.100.20"]);
     let trouble = |backend, file: File, text: &str| {
@@ -199,10 +232,10 @@ fn no_more_addresses_than_there_may_be() {
     let many: Vec<Block> = (0..100).map(|n| Block::parse(&format!("203.0.{n}.1")).unwrap()).collect();
     let made = plan(Backend::QosScripts, &router("stock"), &qos(9, 9), &many);
     assert!(made.trouble[0].contains("have 100 addresses, and rules are written for 64"), "{:?}", made.trouble);
-    assert_eq!(made.files[&File::Qos].sections.len(), 2 * crate::bounds::QOS_BLOCKS + 1);
+    assert_eq!(made.files[&File::Qos].sections.len(), 4 * crate::bounds::QOS_BLOCKS + 1);
     // one block holds them all
     let wide: Vec<Block> = many.into_iter().chain(blocks(&["203.0.0.0/16"])).collect();
-    assert_eq!(plan(Backend::QosScripts, &router("stock"), &qos(9, 9), &wide).files[&File::Qos].sections.len(), 3);
+    assert_eq!(plan(Backend::QosScripts, &router("stock"), &qos(9, 9), &wide).files[&File::Qos].sections.len(), 5);
 }
 
 #[test]
