@@ -5,8 +5,8 @@
 # make faults   what each fault of the upstream costs: a line each
 # make soak     300 phones boot again and again for MINUTES (60), and everything fails in turn
 # make audit    known weaknesses, licences and sources of the dependencies
-# make qos      rules for calls on packets, in user-mode-linux: 2 minutes
-# make bench-qos  the same for 300 calls: a table, in 14 minutes
+# make qos      rules for calls on packets, in user-mode-linux: a minute
+# make bench-qos  the same for 300 calls: a table, in 6 minutes
 # make bench    figures, beside nginx and sipp
 # make demo     a snom and a Mitel phone, on loopback, no root
 # make cross    static binaries for routers, into dist/ (docs/cross.md); `make cross T=mipsel` for one
@@ -63,7 +63,7 @@ soak: peers
 bench-qos: peers
 	cargo test --test qos -- bench
 
-# rules for calls on packets, in user-mode-linux: 2 minutes
+# rules for calls on packets, in user-mode-linux: a minute
 qos:
 	cargo test --test qos
 

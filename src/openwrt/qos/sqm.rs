@@ -8,7 +8,9 @@ use super::{Ask, File};
 use crate::config::Qos;
 use crate::proto::uci::{self, Section};
 
-const INGRESS: &str = "diffserv4 nat dual-dsthost ingress";
+/// Without `ingress`, which also counts what CAKE drops: UDP that sends on beyond its share then gets nothing through, its
+/// queue grows until CAKE's memory is full, and from there on calls lose packets and wait for seconds (docs/qos.md, measured).
+const INGRESS: &str = "diffserv4 nat dual-dsthost";
 const EGRESS: &str = "diffserv4 nat dual-srchost";
 
 pub(super) fn plan(plan: &mut Plan, router: &Router, qos: &Qos) {
