@@ -282,6 +282,13 @@ fn a_real_migration() {
     // a second change within the window passes too, and the new configs are on flash
     assert_eq!(moved(&o.all_boot(Database::Good)), 0);
     assert_eq!(moved(&o.all_boot(Database::OtherTenant)), PHONES);
+    // on a slow disk the last phones do not wait for it longer than fresh_wait
+    eventually("all is on flash", Duration::from_secs(30), || {
+        let phones = agent.json(&["phones"]);
+        phones["phones"]
+            .as_array()
+            .is_some_and(|p| p.len() == PHONES && p.iter().all(|p| p["config"]["on_flash"] == true))
+    });
     agent.restart();
     let got = o.all_boot(Database::Missing);
     assert_eq!(moved(&got), PHONES, "{}", reasons(&got));

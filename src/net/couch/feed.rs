@@ -16,7 +16,7 @@ const HEARTBEAT: u32 = 2000;
 const LINE: usize = 64 * 1024;
 
 /// Reads the feed of a node, in a thread, until it ends. `turn` goes along with what it tells: a later feed has another.
-pub(super) fn start(cluster: Arc<Cluster>, node: usize, turn: u64, nudge: Nudge) {
+pub(super) fn start(cluster: Arc<Cluster>, node: usize, turn: u32, nudge: Nudge) {
     let reader = nudge.clone();
     let spawned = thread::Builder::new().name("couch feed".to_string()).spawn(move || {
         let target = format!("/_db_updates?feed=continuous&heartbeat={HEARTBEAT}&since=now");
@@ -32,7 +32,7 @@ pub(super) fn start(cluster: Arc<Cluster>, node: usize, turn: u64, nudge: Nudge)
 }
 
 struct Feed {
-    turn: u64,
+    turn: u32,
     nudge: Nudge,
     line: Vec<u8>,
     /// Is this line longer than any that is read?

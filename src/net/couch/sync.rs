@@ -16,7 +16,7 @@ use crate::provisioner::json::Json;
 use crate::provisioner::memory::is_read;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -66,9 +66,9 @@ pub(super) enum Event {
     /// This database has changed.
     Database(String),
     /// The feed of this turn works.
-    FeedBegun(u64),
+    FeedBegun(u32),
     /// It does not, or not any more.
-    FeedEnded(u64),
+    FeedEnded(u32),
     /// Nobody needs the index any more.
     End,
 }
@@ -78,7 +78,7 @@ pub(super) enum Event {
 pub(super) struct Nudge {
     sender: Sender<Event>,
     /// The feed that counts.
-    turn: Arc<AtomicU64>,
+    turn: Arc<AtomicU32>,
     /// Databases that were told of and not yet taken up: each is told of once, however often a feed names it.
     waiting: Arc<Mutex<HashSet<String>>>,
 }
@@ -102,7 +102,7 @@ impl Nudge {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
-    pub(super) fn is_wanted(&self, turn: u64) -> bool {
+    pub(super) fn is_wanted(&self, turn: u32) -> bool {
         self.turn.load(Ordering::Relaxed) == turn
     }
 }
@@ -365,7 +365,7 @@ impl Sync {
 
     /// Reads changes of a node until it fails.
     fn follow(&mut self, node: usize, nudge: &Nudge, events: &Receiver<Event>) -> Left {
-        let mut turn = nudge.turn.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut turn = nudge.turn.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         feed::start(self.cluster.clone(), node, turn, nudge.clone());
         let mut has_feed = false;
         let now = Instant::now();
@@ -405,7 +405,7 @@ impl Sync {
             let now = Instant::now();
             if feed_at.is_some_and(|at| at <= now) {
                 feed_at = None;
-                turn = nudge.turn.fetch_add(1, Ordering::Relaxed) + 1;
+                turn = nudge.turn.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
                 feed::start(self.cluster.clone(), node, turn, nudge.clone());
             }
             if !dirty.is_empty() {
