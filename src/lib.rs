@@ -6,7 +6,7 @@
 //! [`openwrt`] what is written into other packages' files; [`net`] sockets, threads and the clock; [`cli`] one file a verb.
 //! Beside them `provisioner`: the upstream side.
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::disallowed_types)]
 
 pub mod bounds;
 #[cfg(test)]

@@ -1,9 +1,6 @@
 //! An upstream that fails on purpose, in every way an upstream can fail after its port took the connection; and one
 //! that does what a test's own function says.
 
-// never on a router
-#![allow(clippy::disallowed_types)]
-
 use crate::bodies;
 use crate::netns::Ns;
 use socket2::SockRef;

@@ -1,8 +1,5 @@
 //! What runs inside: phones and their media server, and bulk. One kernel, so one clock: delays are exact one way.
 
-// never on a router
-#![allow(clippy::disallowed_types)]
-
 use std::collections::HashSet;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
