@@ -12,7 +12,7 @@ fn harmless(value: &str) -> bool {
     !value.starts_with('-') && value.bytes().all(|b| b.is_ascii_alphanumeric() || b" .:/_-=".contains(&b))
 }
 
-/// Parts end with a line of their own; the last three are files.
+// Parts end with a line of their own; the last three are files.
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut parts = text.splitn(6, "\n%\n");
