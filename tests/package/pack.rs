@@ -289,7 +289,10 @@ fn scripts(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            scripts(&path, found);
+            // packages of others, that tests are run with
+            if !path.ends_with("node_modules") {
+                scripts(&path, found);
+            }
         } else if fs::read(&path).is_ok_and(|bytes| bytes.starts_with(b"#!/bin/sh")) {
             found.push(path);
         }
