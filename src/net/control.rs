@@ -1,9 +1,9 @@
 //! The control socket: one JSON line in, one JSON line out, then closed. Only root (and the agent's own user) can
 //! open it: it is made under umask 077 in a folder of ours.
 
+use super::ready;
 use crate::bounds;
 use crate::core::agent::ControlId;
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use serde_json::Value;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -159,9 +159,7 @@ impl Connection {
 
     /// Has the caller closed its end? One that only said that it will send no more has not.
     fn has_left(&self) -> bool {
-        let mut fds = [PollFd::from_borrowed_fd(self.stream.as_fd(), PollFlags::empty())];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        poll(&mut fds, Some(&now)).is_ok_and(|n| n > 0)
+        ready::wait(&[(self.stream.as_fd(), false, false)], Duration::ZERO) == [true]
     }
 
     fn write(&mut self, now: Instant) {

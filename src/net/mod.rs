@@ -23,6 +23,7 @@ mod neighbours;
 pub mod panics;
 #[cfg(feature = "provisioner")]
 pub mod provisioner;
+pub mod ready;
 #[cfg(feature = "provisioner")]
 mod receiver;
 pub mod runtime;

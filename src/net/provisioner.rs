@@ -1,6 +1,7 @@
 //! The loop of `phoneprov provisioner`: the HTTP server before a store.
 
 use super::http::{Limits, Outgoing, Server};
+use super::ready;
 use super::receiver::{Finished, Receiver};
 use super::runtime::Signals;
 use super::store::Store;
@@ -13,7 +14,6 @@ use crate::provisioner::guesses::client;
 use crate::provisioner::kazoo::access::{Access, Denied};
 use crate::provisioner::kazoo::perform::{failed, Done};
 use crate::provisioner::shared::{self, Opened};
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsFd;
@@ -139,26 +139,15 @@ impl Serving {
     /// What moved: the signals' two, the receiver's, the store's if it has one, then the server's.
     fn wait(&self) -> Vec<bool> {
         let now = Instant::now();
-        let mut fds = vec![
-            PollFd::from_borrowed_fd(self.signals.end.as_fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(self.signals.reload.as_fd(), PollFlags::IN),
-        ];
+        let mut fds = vec![(self.signals.end.as_fd(), true, false), (self.signals.reload.as_fd(), true, false)];
         fds.push(match &self.receiver {
-            Some(receiver) => PollFd::from_borrowed_fd(receiver.fd(), PollFlags::IN),
-            None => PollFd::from_borrowed_fd(self.signals.end.as_fd(), PollFlags::empty()),
+            Some(receiver) => (receiver.fd(), true, false),
+            None => (self.signals.end.as_fd(), false, false),
         });
-        fds.extend(self.store.fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-        for (fd, read, write) in self.server.fds(now) {
-            let mut flags = PollFlags::empty();
-            flags.set(PollFlags::IN, read);
-            flags.set(PollFlags::OUT, write);
-            fds.push(PollFd::from_borrowed_fd(fd, flags));
-        }
+        fds.extend(self.store.fd().map(|fd| (fd, true, false)));
+        fds.extend(self.server.fds(now));
         let due = self.server.poll_at(now).map_or(self.look_at, |at| at.min(self.look_at));
-        let wait = due.saturating_duration_since(now) + Duration::from_millis(1);
-        let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos() as _ };
-        let _ = poll(&mut fds, Some(&timeout));
-        fds.iter().map(|fd| !fd.revents().is_empty()).collect()
+        ready::wait(&fds, due.saturating_duration_since(now))
     }
 
     fn answer(&mut self, asked: Asked, next: &mut Vec<Asked>) {

@@ -16,15 +16,15 @@ use crate::net::loading::open_store;
 use crate::net::mailbox::{Letter, Mailbox, Waker};
 use crate::net::neighbours::Neighbours;
 use crate::net::panics::caught;
+use crate::net::ready::{self, Watched};
 use crate::net::stream::Stream;
 use crate::net::upstream::Upstream;
 use crate::net::{fetch, folders, sip};
 use crate::store::Store;
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::net::{SocketAddrV4, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -263,39 +263,29 @@ impl Runtime {
     /// Waits until a socket moves or something is due.
     fn wait(&self) -> Ready {
         let now = Instant::now();
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(32);
-        fds.push(PollFd::from_borrowed_fd(self.mailbox.fd(), PollFlags::IN));
+        let mut fds: Vec<Watched<'_>> = Vec::with_capacity(32);
+        fds.push((self.mailbox.fd(), true, false));
         if let Some(signals) = &self.options.signals {
-            fds.push(PollFd::from_borrowed_fd(signals.end.as_fd(), PollFlags::IN));
-            fds.push(PollFd::from_borrowed_fd(signals.reload.as_fd(), PollFlags::IN));
+            fds.push((signals.end.as_fd(), true, false));
+            fds.push((signals.reload.as_fd(), true, false));
         }
         let signals_at = 1;
         let sip_at = fds.len();
         for socket in self.sip.iter().flatten() {
-            fds.push(PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
+            fds.push((socket.as_fd(), true, false));
         }
         let taps_at = fds.len();
         for tap in self.dhcp.taps().iter().flatten() {
-            fds.push(PollFd::from_borrowed_fd(tap.as_fd(), PollFlags::IN));
+            fds.push((tap.as_fd(), true, false));
         }
         let control_at = fds.len();
-        let control: Vec<(BorrowedFd<'_>, bool, bool)> = self.control.fds().collect();
-        for (fd, read, write) in control {
-            fds.push(watch(fd, read, write));
-        }
+        fds.extend(self.control.fds());
         let http_at = fds.len();
-        let http = self.server.fds(now);
-        for (fd, read, write) in http {
-            fds.push(watch(fd, read, write));
-        }
+        fds.extend(self.server.fds(now));
         let due = [Some(self.agent.poll_at()), self.server.poll_at(now), Some(self.looked + LOOK)];
         let reload = self.reloaded.filter(|_| self.reload_wanted).map(|at| at + RELOAD_PAUSE);
         let due = due.into_iter().flatten().chain(reload).min().unwrap_or(now);
-        // rounded up by a millisecond, so that what is due is due when we wake
-        let wait = due.saturating_duration_since(now) + Duration::from_millis(1);
-        let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos() as _ };
-        let _ = poll(&mut fds, Some(&timeout));
-        let moved: Vec<bool> = fds.iter().map(|f| !f.revents().is_empty()).collect();
+        let moved = ready::wait(&fds, due.saturating_duration_since(now));
         let mut open_sip = moved.get(sip_at..taps_at).unwrap_or_default().iter();
         let mut open_taps = moved.get(taps_at..control_at).unwrap_or_default().iter();
         Ready {
@@ -417,13 +407,6 @@ impl Runtime {
             log::debug!("status.json: {e}");
         }
     }
-}
-
-fn watch(fd: BorrowedFd<'_>, read: bool, write: bool) -> PollFd<'_> {
-    let mut flags = PollFlags::empty();
-    flags.set(PollFlags::IN, read);
-    flags.set(PollFlags::OUT, write);
-    PollFd::from_borrowed_fd(fd, flags)
 }
 
 /// Which sockets moved.

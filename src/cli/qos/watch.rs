@@ -7,10 +7,11 @@ use super::apply::{intent, off};
 use super::lookup::{Lookup, Server};
 use super::site;
 use crate::bounds;
+use crate::net::ready;
 use crate::openwrt::qos::Block;
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 pub(super) fn run(args: &Args) -> Result<i32, String> {
@@ -24,8 +25,7 @@ pub(super) fn run(args: &Args) -> Result<i32, String> {
     let mut told: Option<String> = None;
     loop {
         let end = &signals.end;
-        let ended =
-            || poll(&mut [PollFd::new(end, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap_or(0) > 0;
+        let ended = || ready::wait(&[(end.as_fd(), true, false)], Duration::ZERO) == [true];
         let trouble = turn(args, &lookup, &mut recent, &ended);
         // once for each change: this goes on for ever
         let said = trouble.join("; ");
@@ -35,14 +35,12 @@ pub(super) fn run(args: &Args) -> Result<i32, String> {
             eprintln!("phoneprov: all media servers have their rules again");
         }
         told = Some(said);
-        let pause = Timespec { tv_sec: i64::try_from(seconds(every, !trouble.is_empty())).unwrap_or(300), tv_nsec: 0 };
-        let mut fds = [PollFd::new(&signals.end, PollFlags::IN), PollFd::new(&signals.reload, PollFlags::IN)];
-        let woken = poll(&mut fds, Some(&pause)).unwrap_or(0) > 0;
-        let [end, reload] = fds.map(|fd| woken && !fd.revents().is_empty());
-        if end {
+        let pause = Duration::from_secs(seconds(every, !trouble.is_empty()));
+        let moved = ready::wait(&[(signals.end.as_fd(), true, false), (signals.reload.as_fd(), true, false)], pause);
+        if moved.first() == Some(&true) {
             return Ok(DONE);
         }
-        if reload {
+        if moved.last() == Some(&true) {
             let _ = signals.reload.read(&mut [0; 64]);
         }
     }

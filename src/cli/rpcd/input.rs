@@ -1,7 +1,7 @@
 //! The arguments on stdin: to their end, but neither more nor longer than a call can be.
 
 use crate::bounds;
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use crate::net::ready;
 use std::io::{stdin, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -21,13 +21,12 @@ pub(super) fn read() -> Result<Vec<u8>, String> {
     let mut input = input.lock();
     loop {
         let left = PATIENCE.saturating_sub(began.elapsed());
-        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos() as _ };
+        if left.is_zero() {
+            return Err("the arguments did not come to their end within 10 s".to_string());
+        }
         // a file or a closed one is always ready
-        let ready = poll(&mut [PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN)], Some(&timeout));
-        match ready {
-            Ok(0) => return Err("the arguments did not come to their end within 10 s".to_string()),
-            Err(rustix::io::Errno::INTR) => continue,
-            _ => {}
+        if ready::wait(&[(input.as_fd(), true, false)], left) != [true] {
+            continue;
         }
         match input.read(&mut buffer) {
             Ok(0) => return Ok(bytes),

@@ -3,8 +3,8 @@
 use super::*;
 use crate::core::answer::{Body, Label};
 use crate::net::mailbox::Mailbox;
+use crate::net::ready::wait;
 use crate::net::stream::Stream;
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -38,23 +38,9 @@ impl Rig {
     }
 
     /// One turn of the loop. Did any socket move?
-    fn turn(&mut self, wait_ms: i64) -> bool {
+    fn turn(&mut self, wait_ms: u64) -> bool {
         let now = Instant::now();
-        let mut fds: Vec<PollFd<'_>> = self
-            .server
-            .fds(now)
-            .into_iter()
-            .map(|(fd, read, write)| {
-                let mut flags = PollFlags::empty();
-                flags.set(PollFlags::IN, read);
-                flags.set(PollFlags::OUT, write);
-                PollFd::from_borrowed_fd(fd, flags)
-            })
-            .collect();
-        let wait = Timespec { tv_sec: 0, tv_nsec: (wait_ms * 1_000_000) as _ };
-        poll(&mut fds, Some(&wait)).unwrap();
-        let ready: Vec<bool> = fds.iter().map(|f| !f.revents().is_empty()).collect();
-        drop(fds);
+        let ready = wait(&self.server.fds(now), Duration::from_millis(wait_ms));
         let left = self.server.turn(&ready, Instant::now(), &mut self.asked);
         self.left.extend(left);
         ready.contains(&true)
