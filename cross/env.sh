@@ -35,11 +35,16 @@ for flag in $(cross/target.sh "$name" flags); do
 	# Rust's armv7 target means d16, but takes the other 16 registers, which an Armada 370 or XP lacks: it would end in SIGILL
 	d16) RUSTFLAGS="$RUSTFLAGS -Ctarget-feature=-d32" ;;
 	thumb) RUSTFLAGS="$RUSTFLAGS -Ctarget-feature=+thumb-mode" ;;
-	own-dlsym)
+	own-*) # a function of musl's that a file of ours takes the place of
+		own=${flag#own-}
+		case $triple in
+		mips*) abi=${triple%%-*}-linux-musleabi ;;
+		*) abi='arm-linux-musleabihf -mcpu=generic+v7a -mthumb' ;;
+		esac
 		mkdir -p "$CARGO_TARGET_DIR/$triple"
-		python3 -m ziglang cc -target "${triple%%-*}-linux-musleabi" -Os -fno-pic -c cross/dlsym.c \
-			-o "$CARGO_TARGET_DIR/$triple/dlsym.o"
-		RUSTFLAGS="$RUSTFLAGS -Clink-arg=$CARGO_TARGET_DIR/$triple/dlsym.o"
+		# shellcheck disable=SC2086
+		python3 -m ziglang cc -target $abi -Os -fno-pic -c "cross/$own.c" -o "$CARGO_TARGET_DIR/$triple/$own.o"
+		RUSTFLAGS="$RUSTFLAGS -Clink-arg=$CARGO_TARGET_DIR/$triple/$own.o"
 		;;
 	*)
 		echo "cross/targets: no one knows the flag $flag" >&2
