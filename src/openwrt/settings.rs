@@ -143,10 +143,10 @@ fn commands(text: &str, of: &Borrowed) -> Result<Vec<Command>, String> {
             return Err(format!("{}: this section cannot be followed", section.line));
         }
         let entries = std::iter::once(None).chain(section.entries.iter().cloned().map(Some));
-        // without the blanks before a comment
+        // without the blanks before a comment or a line feed
         let ended = |place: &Range<usize>| {
             let raw = text.get(place.clone()).unwrap_or_default();
-            place.start..place.start + raw.trim_end_matches([' ', '\t']).len()
+            place.start..place.start + raw.trim_end_matches([' ', '\t', '\r']).len()
         };
         out.extend(of_section.into_iter().map(ended).zip(entries));
     }
