@@ -11,6 +11,7 @@
 # make demo     a snom and a Mitel phone, on loopback, no root
 # make cross    static binaries for routers, into dist/ (docs/cross.md); `make cross T=mipsel` for one
 # make cross-test  unit tests, demo and https of these, under qemu-user
+# make cross-boot  the agent on a MIPS kernel, big and little endian, seen from its LAN; the first time it compiles two kernels
 # make sizes    a table of what `make cross ipk` made
 # make reproducible  builds it here and in a clone, and compares; `make reproducible T=mipsel` for one target
 # make fuzz     each target for SECONDS (60)
@@ -23,7 +24,7 @@ THREADS ?= 3
 T ?=
 MINUTES ?= 60
 
-.PHONY: test lint audit unit lab luci faults soak qos bench-qos bench demo fuzz peers cross cross-test sizes reproducible ipk apk
+.PHONY: test lint audit unit lab luci faults soak qos bench-qos bench demo fuzz peers cross cross-test cross-boot sizes reproducible ipk apk
 
 test: peers lint unit lab qos luci fuzz
 
@@ -79,6 +80,9 @@ cross:
 
 cross-test:
 	cross/test.sh $(T)
+
+cross-boot:
+	cross/boot.sh $(T)
 
 sizes:
 	@cross/sizes.sh

@@ -469,6 +469,18 @@ fn rules_for_calls_need_a_media_server() {
     assert_eq!((found.len(), found[0].line), (1, 3));
     assert_eq!(found[0].message, "qos: mediaserver is not set; add list mediaserver 'media.example.net'");
     assert_eq!(problems(&format!("{text}\tlist mediaserver 'a.example'\n")), []);
+    for (wrong, said) in [
+        (
+            "10.0.0.0/33",
+            "'10.0.0.0/33' is no host name, address or block; write it as media.example.net, 203.0.113.7 or",
+        ),
+        ("sip://joe:hunter2@h", "is no host name, address or block; write the host alone, as media.example.net"),
+        ("joe:hunter2@h", "is no host name, address or block; write the host alone, as media.example.net"),
+    ] {
+        let (_, found) = read_all(&format!("{text}\tlist mediaserver '{wrong}'\n"), "f", &[], true);
+        let about = found.iter().find(|p| p.line == 4).expect("a problem");
+        assert!(about.message.starts_with(&format!("qos: mediaserver {said}")), "{}", about.message);
+    }
     assert_eq!(problems(&text.replace("'1'", "'0'")), []);
 }
 

@@ -77,6 +77,12 @@ pub(super) fn check(kind: Kind, name: &str, value: &str) -> Result<String, Strin
             if is_host_or_block(value) {
                 return Ok(value.to_ascii_lowercase());
             }
+            // a URL may have a password in it
+            if value.contains("://") || value.contains('@') {
+                return Err(format!(
+                    "{name} is no host name, address or block; write the host alone, as media.example.net"
+                ));
+            }
             wrong("is no host name, address or block; write it as media.example.net, 203.0.113.7 or 203.0.113.0/24")
         }
     }
