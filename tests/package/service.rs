@@ -448,6 +448,7 @@ fn the_names_of_media_servers_are_followed_where_there_are_any() {
     };
     qos(1, &["203.0.113.9", "media.example.net"]);
     let record = r.init("start");
+    assert_eq!(of(&record, "procd_add_reload_interface_trigger"), ["lan", "wan"]);
     let command = "/usr/sbin/phoneprov qos watch --device br-lan --wan eth1";
     assert_eq!(watch(&record).as_deref(), Some(command));
     // beside the agent's, which is as it was, and not in its jail
@@ -459,12 +460,22 @@ fn the_names_of_media_servers_are_followed_where_there_are_any() {
         [(1, &["203.0.113.9", "203.0.113.0/24", "2001:db8::9"][..]), (0, &["media.example.net"]), (1, &[])]
     {
         qos(enabled, servers);
-        assert_eq!(watch(&r.init("reload")), None, "{enabled} {servers:?}");
+        let record = r.init("reload");
+        assert_eq!(watch(&record), None, "{enabled} {servers:?}");
     }
-    // the line is down: the name is followed all the same
+    qos(0, &["media.example.net"]);
+    assert_eq!(of(&r.init("start"), "procd_add_reload_interface_trigger"), ["lan"]);
+    // the line has another name
+    r.write("/networks", "lan br-lan up\ndsl pppoe-dsl up wan\n");
+    qos(1, &["203.0.113.9"]);
+    let record = r.init("start");
+    assert_eq!(of(&record, "procd_add_reload_interface_trigger"), ["lan", "dsl"]);
+    assert!(of(&record, "phoneprov ").contains(&"qos apply --device br-lan --wan pppoe-dsl"));
+    // the line is down: the name is followed all the same, and what comes up later is seen
     r.write("/networks", "lan br-lan up\nwan eth1 down wan\n");
     qos(1, &["dead-beef.example"]);
     let record = r.init("start");
+    assert_eq!(of(&record, "procd_add_reload_interface_trigger"), ["lan", "wan"]);
     assert_eq!(watch(&record).as_deref(), Some("/usr/sbin/phoneprov qos watch --device br-lan"));
     assert!(of(&record, "phoneprov ").contains(&"qos apply --device br-lan"));
 }
