@@ -79,6 +79,7 @@ start_upstream() {
 		echo '<?xml version="1.0" encoding="utf-8"?>'
 		echo '<settings><phone-settings><user_name idx="1" perm="">one</user_name></phone-settings></settings>'
 	} >"$dir/www$page"
+	cp "$dir/www$page" "$dir/www/prov/snom/settings.php?mac=000413fefefe" # the probe's
 	(cd "$dir/www" && exec ip netns exec $lan openssl s_server -quiet -WWW -accept 10.77.0.2:8443 -cert ../upstream.pem \
 		-key ../upstream.key) >/dev/null 2>&1 &
 	upstream=$!
@@ -186,6 +187,12 @@ a_router() {
 	[ "$(cat "$dir/option66" 2>/dev/null)" = "$url" ] ||
 		{ cat "$dir/dhcpcd"; fail "option 66: $(cat "$dir/option66" 2>&1)"; }
 	held 'option 66 for a DHCPINFORM' "$(cat "$dir/option66")"
+
+	guest 'phoneprov probe --vendor snom' >"$dir/probe" || { cat "$dir/probe"; fail probe; }
+	held probe "$(grep -c '^ok' "$dir/probe") steps"
+	guest 'echo "{}" | phoneprov rpcd call phones' >"$dir/phones"
+	grep -q '"mac":"00:04:13:aa:bb:01"' "$dir/phones" || { cat "$dir/phones"; fail "the ubus object's phones"; }
+	held 'phones by ubus' "$(wc -c <"$dir/phones") bytes"
 
 	before=$(spent)
 	sleep 15
