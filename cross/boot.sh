@@ -112,8 +112,8 @@ make_root() {
 	(cd "$dir/root" && find . | cpio -o -H newc --quiet -R 0:0 | gzip -1) >"$dir/initrd"
 }
 
-boot() { # with so many MB
-	ip netns exec $lan "qemu-system-$name" -M malta -cpu 24Kf -m "$1" -display none -vga none -monitor none -no-reboot \
+boot() { # with options of qemu's
+	ip netns exec $lan "qemu-system-$name" -M malta -cpu 24Kf "$@" -display none -vga none -monitor none -no-reboot \
 		-nic none -device pcnet,netdev=lan,romfile= -netdev tap,id=lan,ifname=tap0,script=no,downscript=no \
 		-kernel "target/cross/boot/$name/vmlinux" -initrd "$dir/initrd" \
 		-append 'console=ttyS0 rdinit=/init panic=-1 quiet' -serial stdio </dev/null >"$dir/console" 2>&1 &
@@ -153,7 +153,7 @@ spent() { guest 'set -- $(cat /proc/$(pidof phoneprov)/stat); echo $((${14} + ${
 
 a_router() {
 	make_root
-	boot 64
+	boot -m 64
 	held kernel "$(guest 'uname -srm') with $(guest 'sed -n s/MemTotal:.//p /proc/meminfo' | tr -s ' ')"
 
 	guest 'phoneprov demo' 60 >"$dir/demo" || { cat "$dir/demo"; fail demo; }
@@ -237,7 +237,7 @@ left_out() {
 	prefix=$(cross/target.sh "$name" binutils)
 	for program in $programs; do "$prefix-strip" -o "$dir/tests/test-$(basename "$program" | cut -d- -f1)" "$program"; done
 	make_root "$dir"/tests/*
-	boot 512
+	boot -m 512
 	for program in "$dir"/tests/*; do
 		guest "PROPTEST_CASES=8 $(basename "$program") --test-threads 1 $*" 1200 >"$dir/demo" || { cat "$dir/demo"; fail "tests: $*"; }
 		held "tests: $(basename "$program")" "$(grep '^test result' "$dir/demo")"
