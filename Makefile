@@ -11,7 +11,7 @@
 # make demo     a snom and a Mitel phone, on loopback, no root
 # make cross    static binaries for routers, into dist/ (docs/cross.md); `make cross T=mipsel` for one
 # make cross-test  unit tests, demo and https of these, under qemu-user
-# make cross-boot  the agent on a MIPS kernel, big and little endian, seen from its LAN; the first time it compiles two kernels
+# make cross-boot  the agent on kernels of its own (MIPS of both byte orders, ARM), seen from its LAN; compiles them the first time
 # make sizes    a table of what `make cross ipk` made
 # make reproducible  builds it here and in a clone, and compares; `make reproducible T=mipsel` for one target
 # make fuzz     each target for SECONDS (60)

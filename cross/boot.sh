@@ -1,12 +1,12 @@
 #!/bin/sh
 # Runs the agent on a kernel of its processor, in qemu-system: a router with 64 MB, whose LAN is a network namespace here. From
 # there it is seen as phones see it. And the tests that cross/skip leaves out under qemu-user. Needs root.
-#   cross/boot.sh [mips|mipsel]...
+#   cross/boot.sh [mips|mipsel|armv7]...
 # Words in single quotes are for the router's shell; what is tried && looked at || fails. env.sh sets triple and std:
 # shellcheck disable=SC1091,SC2015,SC2016,SC2154
 set -eu
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- mips mipsel
+[ $# -gt 0 ] || set -- mips mipsel armv7
 if [ "$(id -u)" != 0 ]; then
 	echo "cross: needs root, for network namespaces" >&2
 	exit 1
@@ -112,11 +112,16 @@ make_root() {
 	(cd "$dir/root" && find . | cpio -o -H newc --quiet -R 0:0 | gzip -1) >"$dir/initrd"
 }
 
-boot() { # with options of qemu's
-	ip netns exec $lan "qemu-system-$name" -M malta -cpu 24Kf "$@" -display none -vga none -monitor none -no-reboot \
-		-nic none -device pcnet,netdev=lan,romfile= -netdev tap,id=lan,ifname=tap0,script=no,downscript=no \
-		-kernel "target/cross/boot/$name/vmlinux" -initrd "$dir/initrd" \
-		-append 'console=ttyS0 rdinit=/init panic=-1 quiet' -serial stdio </dev/null >"$dir/console" 2>&1 &
+boot() { # with so many MB
+	case $name in
+	mips*) board='-M malta -cpu 24Kf -vga none -device pcnet,netdev=lan,romfile=' console=ttyS0 ;;
+	*) board='-M virt -cpu cortex-a7 -device virtio-net-device,netdev=lan' console=ttyAMA0 ;;
+	esac
+	# shellcheck disable=SC2086
+	ip netns exec $lan "qemu-system-$(cross/target.sh "$name" qemu)" $board -m "$1" -display none -monitor none -no-reboot \
+		-nic none -netdev tap,id=lan,ifname=tap0,script=no,downscript=no \
+		-kernel "target/cross/boot/$name/kernel" -initrd "$dir/initrd" \
+		-append "console=$console rdinit=/init panic=-1 quiet" -serial stdio </dev/null >"$dir/console" 2>&1 &
 	machine=$!
 	tries=30
 	until guest true 2 >/dev/null 2>&1; do
@@ -124,6 +129,7 @@ boot() { # with options of qemu's
 		if [ $tries = 0 ] || ! kill -0 "$machine" 2>/dev/null; then fail "the kernel's start"; fi
 		sleep 1
 	done
+	guest "date -s @$(date +%s)" >/dev/null || fail 'the clock' # as NTP does it
 }
 
 # Runs a command on the router, within so many seconds; what it prints is printed here, and its result is the result.
@@ -153,7 +159,7 @@ spent() { guest 'set -- $(cat /proc/$(pidof phoneprov)/stat); echo $((${14} + ${
 
 a_router() {
 	make_root
-	boot -m 64
+	boot 64
 	held kernel "$(guest 'uname -srm') with $(guest 'sed -n s/MemTotal:.//p /proc/meminfo' | tr -s ' ')"
 
 	guest 'phoneprov demo' 60 >"$dir/demo" || { cat "$dir/demo"; fail demo; }
@@ -237,7 +243,7 @@ left_out() {
 	prefix=$(cross/target.sh "$name" binutils)
 	for program in $programs; do "$prefix-strip" -o "$dir/tests/test-$(basename "$program" | cut -d- -f1)" "$program"; done
 	make_root "$dir"/tests/*
-	boot -m 512
+	boot 512
 	for program in "$dir"/tests/*; do
 		guest "PROPTEST_CASES=8 $(basename "$program") --test-threads 1 $*" 1200 >"$dir/demo" || { cat "$dir/demo"; fail "tests: $*"; }
 		held "tests: $(basename "$program")" "$(grep '^test result' "$dir/demo")"

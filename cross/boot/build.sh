@@ -1,15 +1,16 @@
 #!/bin/sh
-# Builds a kernel and a busybox for a target, from Debian's sources, into target/cross/boot/NAME: vmlinux, busybox. Installs what is
+# Builds a kernel and a busybox for a target, from Debian's sources, into target/cross/boot/NAME: kernel, busybox. Installs what is
 # missing. Some ten minutes the first time, nothing later.
-#   cross/boot/build.sh mips|mipsel
+#   cross/boot/build.sh mips|mipsel|armv7
 set -eu
 cd "$(dirname "$0")/../.."
 name=$1
+# Linux's and Debian's names for it, and what of the kernel is booted
 case $name in
-mips) order=BIG ;;
-mipsel) order=LITTLE ;;
+mips | mipsel) arch=mips debian=$name emulator=mips image=vmlinux ;;
+armv7) arch=arm debian=armhf emulator=arm image=arch/arm/boot/zImage ;;
 *)
-	echo "cross: $name: a kernel is built for mips and mipsel only" >&2
+	echo "cross: $name: a kernel is built for mips, mipsel and armv7 only" >&2
 	exit 1
 	;;
 esac
@@ -18,7 +19,8 @@ out=$PWD/target/cross/boot/$name
 shared=$PWD/target/cross/boot/sources
 
 # file:package
-needs="/usr/bin/$prefix-gcc:gcc-$prefix /usr/$prefix/include/stdio.h:libc6-dev-$name-cross /usr/bin/qemu-system-$name:qemu-system-mips
+needs="/usr/bin/$prefix-gcc:gcc-$prefix /usr/$prefix/include/stdio.h:libc6-dev-$debian-cross
+	/usr/bin/qemu-system-$(cross/target.sh "$name" qemu):qemu-system-$emulator
 	/usr/bin/make:make /usr/bin/gcc:gcc /usr/include/stdio.h:libc6-dev /usr/bin/flex:flex /usr/bin/bison:bison /usr/bin/bc:bc
 	/usr/bin/cpio:cpio /usr/bin/xz:xz-utils /usr/bin/bzip2:bzip2 /usr/bin/perl:perl /usr/bin/curl:curl /usr/bin/openssl:openssl
 	/usr/bin/python3:python3"
@@ -83,9 +85,8 @@ if [ ! -e "$out/busybox" ]; then
 	rm -rf "$out/busybox.build"
 fi
 
-cp cross/boot/kernel.config "$out/wanted.new"
-echo "CONFIG_CPU_${order}_ENDIAN=y" >>"$out/wanted.new"
-if [ ! -e "$out/vmlinux" ] || ! cmp -s "$out/wanted.new" "$out/wanted"; then
+cat cross/boot/kernel.config "cross/boot/$name.config" >"$out/wanted.new"
+if [ ! -e "$out/kernel" ] || ! cmp -s "$out/wanted.new" "$out/wanted"; then
 	if [ ! -e "$shared/linux/Makefile" ]; then
 		rm -rf "$shared/linux"
 		mkdir "$shared/linux"
@@ -94,17 +95,20 @@ if [ ! -e "$out/vmlinux" ] || ! cmp -s "$out/wanted.new" "$out/wanted"; then
 	fi
 	echo "$name: kernel"
 	kernel() {
-		quietly make -s -j"$(nproc)" -C "$shared/linux" O="$out/linux.build" ARCH=mips CROSS_COMPILE="$prefix-" "$@"
+		quietly make -s -j"$(nproc)" -C "$shared/linux" O="$out/linux.build" ARCH=$arch CROSS_COMPILE="$prefix-" "$@"
 	}
 	kernel KCONFIG_ALLCONFIG="$out/wanted.new" allnoconfig
 	grep '^CONFIG' "$out/wanted.new" | while read -r line; do
 		if ! grep -qx "$line" "$out/linux.build/.config"; then
-			echo "cross/boot/kernel.config: this kernel did not take $line" >&2
+			echo "cross/boot: $name: this kernel did not take $line" >&2
 			exit 1
 		fi
 	done
-	kernel vmlinux
-	"$prefix-strip" -o "$out/vmlinux" "$out/linux.build/vmlinux"
+	kernel "${image##*/}"
+	case $image in
+	vmlinux) "$prefix-strip" -o "$out/kernel" "$out/linux.build/vmlinux" ;;
+	*) cp "$out/linux.build/$image" "$out/kernel" ;;
+	esac
 	mv "$out/wanted.new" "$out/wanted"
 fi
 rm -f "$out/wanted.new"
