@@ -16,23 +16,9 @@ if [ "${1:-}" = test ]; then
 	needs="$needs /usr/bin/faketime:faketime /usr/bin/openssl:openssl /usr/bin/curl:curl"
 fi
 
-missing=
-for pair in $needs; do
-	[ -e "${pair%%:*}" ] || missing="$missing ${pair#*:}"
-done
-python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
-missing=$(echo "$missing" | tr ' ' '\n' | sort -u | tr '\n' ' ')
-if [ -n "${missing# }" ]; then
-	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-		echo "cross: missing here: $missing(run this as root on Debian, or install them)" >&2
-		exit 1
-	fi
-	echo "installing: $missing"
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -q >/dev/null || echo "apt-get update failed; trying with the lists at hand"
-	# shellcheck disable=SC2086
-	apt-get install -q -y --no-install-recommends $missing
-fi
+python3 -c 'import ensurepip' 2>/dev/null || needs="$needs none:python3-venv"
+# shellcheck disable=SC2086
+cross/apt.sh $needs
 
 # zig 0.15.2: later ones replace musl's allocator
 venv=target/cross/venv

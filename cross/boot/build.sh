@@ -22,27 +22,11 @@ shared=$PWD/target/cross/boot/sources
 needs="/usr/bin/$prefix-gcc:gcc-$prefix /usr/$prefix/include/stdio.h:libc6-dev-$debian-cross
 	/usr/bin/qemu-system-$(cross/target.sh "$name" qemu):qemu-system-$emulator
 	/usr/bin/make:make /usr/bin/gcc:gcc /usr/include/stdio.h:libc6-dev /usr/bin/flex:flex /usr/bin/bison:bison /usr/bin/bc:bc
-	/usr/bin/cpio:cpio /usr/bin/xz:xz-utils /usr/bin/bzip2:bzip2 /usr/bin/perl:perl /usr/bin/curl:curl /usr/bin/openssl:openssl
-	/usr/bin/python3:python3"
-missing=
-for pair in $needs; do
-	[ -e "${pair%%:*}" ] || missing="$missing ${pair#*:}"
-done
-ls /usr/src/linux-source-*.tar.xz >/dev/null 2>&1 || missing="$missing linux-source"
-command -v dhcpcd >/dev/null 2>&1 || [ -e /usr/sbin/dhcpcd ] || missing="$missing dhcpcd-base"
-command -v busybox >/dev/null 2>&1 || missing="$missing busybox"
-command -v ip >/dev/null 2>&1 || [ -e /usr/sbin/ip ] || missing="$missing iproute2"
-if [ -n "$missing" ]; then
-	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-		echo "cross: missing here:$missing (run this as root on Debian, or install them)" >&2
-		exit 1
-	fi
-	echo "installing:$missing"
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -q >/dev/null || echo "apt-get update failed; trying with the lists at hand"
-	# shellcheck disable=SC2086
-	apt-get install -q -y --no-install-recommends $missing >/dev/null
-fi
+	/usr/bin/cpio:cpio /usr/bin/xz:xz-utils /bin/bzip2:bzip2 /usr/bin/perl:perl /usr/bin/curl:curl /usr/bin/openssl:openssl
+	/usr/bin/python3:python3 /bin/busybox:busybox /usr/sbin/dhcpcd:dhcpcd-base /sbin/ip:iproute2"
+ls /usr/src/linux-source-*.tar.xz >/dev/null 2>&1 || needs="$needs none:linux-source"
+# shellcheck disable=SC2086
+cross/apt.sh $needs
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
